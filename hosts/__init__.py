@@ -1,0 +1,1 @@
+"""What runs: each host reads settings, picks providers and composes."""

@@ -1,0 +1,1 @@
+"""Technologies and clouds, each keeping the promises of runtime.ports under the same module names."""

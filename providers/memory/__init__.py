@@ -1,0 +1,1 @@
+"""In process: the meaning of every port, and what simulation runs on."""

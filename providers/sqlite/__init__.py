@@ -1,0 +1,1 @@
+"""One file each for events and rows: durable, no server."""
