@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from runtime.domain.filters import Query
 from runtime.domain.tables import Group, Table, Value
+from runtime.errors import Conflict, Rejected
 
 SHARDS = 256
 
