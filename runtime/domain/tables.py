@@ -6,6 +6,8 @@ Pure description: an app compiles to it, a read store makes tables from it, the 
 import enum
 from datetime import date, datetime
 from decimal import Decimal
+from types import NoneType
+from typing import Any, get_type_hints
 
 from msgspec import Struct
 
@@ -48,3 +50,32 @@ class Group(Struct, frozen=True):
     tables: tuple[Table, ...]
     schema: str
     saga: bool = False
+
+
+KINDS: dict[type, Kind] = {
+    str: Kind.TEXT,
+    int: Kind.INT,
+    float: Kind.FLOAT,
+    bool: Kind.BOOL,
+    datetime: Kind.INSTANT,
+    date: Kind.DATE,
+    Decimal: Kind.DECIMAL,
+}
+
+
+def kind_of(annotation: Any) -> Kind:
+    """The kind of a field: a scalar or an optional one has its own, everything else is JSON."""
+    from runtime.domain.messages import classes_in
+
+    classes = [found for found in classes_in(annotation) if found is not NoneType]
+    if len(classes) != 1:
+        return Kind.JSON
+    if issubclass(classes[0], enum.StrEnum):
+        return Kind.TEXT
+    return KINDS.get(classes[0], Kind.JSON)
+
+
+def columns_of(row: type[Struct]) -> tuple[Column, ...]:
+    """The columns of a row struct, in field order."""
+    hints = get_type_hints(row)
+    return tuple(Column(name, kind_of(hints[name])) for name in row.__struct_fields__)
