@@ -1,0 +1,37 @@
+"""The real servers every test may ask for: one PostgreSQL and one Apache Kafka per run, a fresh database or topic per test.
+
+`trimaran test` starts the servers once and names them in the environment; a bare `pytest` starts what its tests need.
+A server that cannot start is an error of the test, never a skip.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_base() -> Iterator[str]:
+    """The URL of the run's PostgreSQL, superuser, database postgres."""
+    given = os.environ.get("TRIMARAN_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    with postgres.running(durable=False) as server:
+        yield server.url
+
+
+@pytest.fixture
+def postgres_url(postgres_base: str) -> Iterator[str]:
+    """The URL of a fresh database of this test alone."""
+    with postgres.database(postgres_base) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """A PostgreSQL of this test alone, started, to be stopped, paused and killed."""
+    with postgres.running() as server:
+        yield server
