@@ -259,6 +259,10 @@ class Consumer(Protocol):
         """Commit the next offset of each partition; False when a rebalance took them (repeats will follow)."""
         ...
 
+    def rewind(self) -> None:
+        """Go back to the committed offsets and deliver again from there: the last batch failed."""
+        ...
+
     def assigned(self) -> frozenset[int]:
         """The partitions this member owns now."""
         ...
