@@ -1,0 +1,307 @@
+"""The Bus port in sentences, over every provider: the in-process bus, which is its meaning, and real Apache Kafka."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from providers.memory.bus import MemoryBus
+from runtime.errors import Misconfigured
+from runtime.ports import Bus, Consumer, Delivery, Envelope, shard_of
+
+PARTITIONS = 4
+
+
+class Place:
+    """One topic of one provider: `bus` to use, `open` for another handle on it, `trim` to lose the front of a partition."""
+
+    def __init__(self, open_bus: Callable[[], Bus], trim: Callable[[int, int], None]) -> None:
+        self.open = open_bus
+        self.trim = trim
+        self.bus = open_bus()
+
+
+@pytest.fixture(params=["memory"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    memory = MemoryBus(partitions=PARTITIONS)
+    yield Place(lambda: memory, memory.trim)
+    memory.close()
+
+
+def envelopes(stream: str, first: int, last: int) -> list[Envelope]:
+    return [Envelope(stream, f"{stream}@{version}".encode()) for version in range(first, last + 1)]
+
+
+def streams_by_partition() -> list[str]:
+    """One stream name per partition, in partition order."""
+    found: dict[int, str] = {}
+    number = 0
+    while len(found) < PARTITIONS:
+        found.setdefault(shard_of(f"order-{number}") % PARTITIONS, f"order-{number}")
+        number += 1
+    return [found[partition] for partition in range(PARTITIONS)]
+
+
+def take(consumer: Consumer, count: int, timeout_s: float = 20.0) -> list[Delivery]:
+    """Poll until so many arrived; fails the test when they do not."""
+    until = time.monotonic() + timeout_s
+    found: list[Delivery] = []
+    while len(found) < count:
+        assert time.monotonic() < until, f"{len(found)} of {count} arrived"
+        found += consumer.poll(1000, 0.2)
+    return found
+
+
+def settle(members: list[Consumer], timeout_s: float = 20.0) -> dict[int, list[Delivery]]:
+    """Poll in turn until every partition has exactly one owner and everybody owns some; what arrived, by member."""
+    until = time.monotonic() + timeout_s
+    found: dict[int, list[Delivery]] = {number: [] for number in range(len(members))}
+    while True:
+        for number, member in enumerate(members):
+            found[number] += member.poll(1000, 0.1)
+        owned = Counter(partition for member in members for partition in member.assigned())
+        if owned == dict.fromkeys(range(PARTITIONS), 1) and all(member.assigned() for member in members):
+            return found
+        assert time.monotonic() < until, f"owners: {[sorted(member.assigned()) for member in members]}"
+
+
+def next_offsets(deliveries: list[Delivery]) -> dict[int, int]:
+    offsets: dict[int, int] = {}
+    for delivery in deliveries:
+        offsets[delivery.partition] = max(offsets.get(delivery.partition, 0), delivery.offset + 1)
+    return offsets
+
+
+def bodies(deliveries: list[Delivery]) -> set[str]:
+    return {delivery.body.decode() for delivery in deliveries}
+
+
+def test_the_events_of_a_stream_arrive_once_in_the_order_they_were_published(place: Place) -> None:
+    place.bus.publish([each for version in range(1, 501) for stream in ("a-1", "b-2") for each in envelopes(stream, version, version)])
+    consumer = place.bus.consumer("readers")
+    found = take(consumer, 1000)
+    for stream in ("a-1", "b-2"):
+        mine = [delivery.body.decode() for delivery in found if delivery.body.decode().startswith(stream)]
+        assert mine == [f"{stream}@{version}" for version in range(1, 501)]
+    assert consumer.poll(10, 0.1) == []
+    consumer.close()
+
+
+def test_a_stream_lives_in_the_partition_of_its_shard(place: Place) -> None:
+    streams = [f"order-{number}" for number in range(40)]
+    place.bus.publish([each for stream in streams for each in envelopes(stream, 1, 1)])
+    consumer = place.bus.consumer("readers")
+    found = {delivery.body.decode().removesuffix("@1"): delivery.partition for delivery in take(consumer, 40)}
+    assert found == {stream: shard_of(stream) % PARTITIONS for stream in streams}
+    consumer.close()
+
+
+def test_offsets_within_a_partition_ascend_without_holes(place: Place) -> None:
+    place.bus.publish(envelopes("a-1", 1, 50))
+    place.bus.publish(envelopes("a-1", 51, 60))
+    consumer = place.bus.consumer("readers")
+    assert [delivery.offset for delivery in take(consumer, 60)] == list(range(60))
+    consumer.close()
+
+
+def test_publishing_nothing_does_nothing(place: Place) -> None:
+    place.bus.publish([])
+    assert place.bus.lag("readers") == dict.fromkeys(range(PARTITIONS), 0)
+
+
+def test_a_poll_gives_at_most_its_limit_and_the_rest_later(place: Place) -> None:
+    place.bus.publish(envelopes("a-1", 1, 25))
+    consumer = place.bus.consumer("readers")
+    found: list[Delivery] = []
+    until = time.monotonic() + 20
+    while len(found) < 25 and time.monotonic() < until:
+        batch = consumer.poll(10, 0.2)
+        assert len(batch) <= 10
+        found += batch
+    assert bodies(found) == {f"a-1@{version}" for version in range(1, 26)}
+    consumer.close()
+
+
+def test_a_poll_without_messages_returns_at_its_timeout(place: Place) -> None:
+    consumer = place.bus.consumer("readers")
+    settle([consumer])
+    started = time.monotonic()
+    assert consumer.poll(10, 0.3) == []
+    assert 0.25 < time.monotonic() - started < 2
+    consumer.close()
+
+
+def test_a_waiting_poll_sees_a_message_published_meanwhile(place: Place) -> None:
+    consumer = place.bus.consumer("readers")
+    settle([consumer])
+    place.open().publish(envelopes("a-1", 1, 1))
+    assert bodies(take(consumer, 1)) == {"a-1@1"}
+    consumer.close()
+
+
+def test_a_group_that_never_committed_starts_at_the_earliest_message(place: Place) -> None:
+    place.bus.publish(envelopes("a-1", 1, 3))
+    consumer = place.bus.consumer("late")
+    assert bodies(take(consumer, 3)) == {"a-1@1", "a-1@2", "a-1@3"}
+    consumer.close()
+
+
+def test_what_was_not_committed_is_delivered_to_the_next_member(place: Place) -> None:
+    place.bus.publish(envelopes("a-1", 1, 10))
+    first = place.bus.consumer("readers")
+    found = take(first, 10)
+    assert first.commit({found[0].partition: found[3].offset + 1}) is True
+    first.close()
+    second = place.bus.consumer("readers")
+    assert [delivery.body.decode() for delivery in take(second, 6)] == [f"a-1@{version}" for version in range(5, 11)]
+    second.close()
+
+
+def test_a_rewound_consumer_gets_again_what_it_did_not_commit(place: Place) -> None:
+    place.bus.publish(envelopes("a-1", 1, 10))
+    consumer = place.bus.consumer("readers")
+    found = take(consumer, 10)
+    consumer.rewind()
+    assert [delivery.offset for delivery in take(consumer, 10)] == [delivery.offset for delivery in found]
+    assert consumer.commit({found[0].partition: found[6].offset + 1}) is True
+    consumer.rewind()
+    assert [delivery.body.decode() for delivery in take(consumer, 3)] == ["a-1@8", "a-1@9", "a-1@10"]
+    consumer.close()
+
+
+def test_every_group_gets_everything(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    first, second = place.bus.consumer("one"), place.open().consumer("two")
+    assert bodies(take(first, 20)) == bodies(take(second, 20))
+    first.close()
+    second.close()
+
+
+def test_the_members_of_a_group_share_the_partitions(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    members = [place.bus.consumer("readers"), place.open().consumer("readers")]
+    settle(members)
+    assert sorted(len(member.assigned()) for member in members) == [2, 2]
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 6, 6)])
+    until = time.monotonic() + 20
+    arrived: list[Delivery] = []
+    while len({body for body in bodies(arrived) if body.endswith("@6")}) < PARTITIONS:
+        assert time.monotonic() < until
+        for member in members:
+            batch = member.poll(100, 0.1)
+            assert {delivery.partition for delivery in batch} <= member.assigned()
+            arrived += batch
+    for member in members:
+        member.close()
+
+
+def test_a_member_that_leaves_gives_its_partitions_to_the_others_at_once(place: Place) -> None:
+    members = [place.bus.consumer("readers"), place.open().consumer("readers")]
+    settle(members)
+    members[0].close()
+    started = time.monotonic()
+    settle(members[1:])
+    assert time.monotonic() - started < 4
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 1)])
+    assert {delivery.partition for delivery in take(members[1], PARTITIONS)} == set(range(PARTITIONS))
+    members[1].close()
+
+
+def test_a_commit_of_a_partition_that_a_rebalance_took_is_refused_and_repeats_follow(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    first = place.bus.consumer("readers")
+    offsets = next_offsets(take(first, 20))
+    second = place.open().consumer("readers")
+    arrived = settle([first, second])
+    assert first.commit(offsets) is False
+    taken = second.assigned()
+    repeats = arrived[1] + second.poll(1000, 0.5)
+    assert {delivery.partition for delivery in repeats} == taken
+    assert len(repeats) == 5 * len(taken)
+    first.close()
+    second.close()
+
+
+def test_a_commit_of_what_one_still_owns_is_kept_through_a_rebalance(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    first = place.bus.consumer("readers")
+    assert first.commit(next_offsets(take(first, 20))) is True
+    second = place.open().consumer("readers")
+    arrived = settle([first, second])
+    assert arrived == {0: [], 1: []}
+    assert place.bus.lag("readers") == dict.fromkeys(range(PARTITIONS), 0)
+    first.close()
+    second.close()
+
+
+def test_lag_counts_per_partition_what_the_group_has_not_committed(place: Place) -> None:
+    streams = streams_by_partition()
+    place.bus.publish([*envelopes(streams[0], 1, 10), *envelopes(streams[2], 1, 3)])
+    assert place.bus.lag("readers") == {0: 10, 1: 0, 2: 3, 3: 0}
+    consumer = place.bus.consumer("readers")
+    take(consumer, 13)
+    assert place.bus.lag("readers") == {0: 10, 1: 0, 2: 3, 3: 0}
+    assert place.bus.lag("others") == {0: 10, 1: 0, 2: 3, 3: 0}
+    assert consumer.commit({0: 4}) is True
+    assert place.bus.lag("readers") == {0: 6, 1: 0, 2: 3, 3: 0}
+    consumer.close()
+
+
+def test_a_group_committed_at_now_gets_nothing_older_and_everything_later(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    place.bus.commit_now("green")
+    assert place.bus.lag("green") == dict.fromkeys(range(PARTITIONS), 0)
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 6, 6)])
+    consumer = place.bus.consumer("green")
+    assert bodies(take(consumer, PARTITIONS)) == {f"{stream}@6" for stream in streams_by_partition()}
+    consumer.close()
+
+
+def test_the_offsets_of_a_group_with_members_are_not_moved_to_now(place: Place) -> None:
+    consumer = place.bus.consumer("readers")
+    settle([consumer])
+    with pytest.raises(Misconfigured, match="readers"):
+        place.bus.commit_now("readers")
+    consumer.close()
+
+
+def test_a_log_that_begins_after_the_committed_offset_is_reported_once(place: Place) -> None:
+    stream = streams_by_partition()[1]
+    place.bus.publish(envelopes(stream, 1, 10))
+    first = place.bus.consumer("readers")
+    take(first, 10)
+    assert first.commit({1: 3}) is True
+    assert first.trimmed() == frozenset()
+    first.close()
+    place.trim(1, 7)
+    second = place.bus.consumer("readers")
+    assert [delivery.offset for delivery in take(second, 3)] == [7, 8, 9]
+    assert second.trimmed() == {1}
+    assert second.trimmed() == frozenset()
+    second.close()
+
+
+def test_a_log_trimmed_under_a_reader_is_reported_and_read_on(place: Place) -> None:
+    stream = streams_by_partition()[2]
+    consumer = place.bus.consumer("readers")
+    settle([consumer])
+    place.bus.publish(envelopes(stream, 1, 10))
+    place.trim(2, 8)
+    assert [delivery.offset for delivery in take(consumer, 2)] == [8, 9]
+    assert consumer.trimmed() == {2}
+    consumer.close()
+
+
+def test_a_log_trimmed_below_the_committed_offset_is_not_reported(place: Place) -> None:
+    stream = streams_by_partition()[1]
+    place.bus.publish(envelopes(stream, 1, 10))
+    first = place.bus.consumer("readers")
+    take(first, 10)
+    assert first.commit({1: 8}) is True
+    first.close()
+    place.trim(1, 8)
+    second = place.bus.consumer("readers")
+    assert [delivery.offset for delivery in take(second, 2)] == [8, 9]
+    assert second.trimmed() == frozenset()
+    second.close()
