@@ -1,0 +1,334 @@
+"""One SQLite file, shared well: a writer that commits everybody's waiting work in one transaction, and a connection per reading thread.
+
+A durable commit costs one disk flush however much it holds. So the first thread to come becomes the leader and commits its own
+work at once, on its own thread; who comes while the disk is busy waits in line, and the next leader commits the whole line:
+
+    idle ──write──▶ leading ──nobody waits──▶ idle
+                      │  ▲
+                      └──┘ somebody waits: the first of them leads
+
+Work that fails takes nobody along: domain errors are raised before the first write, and after any other error the transaction
+is rolled back and each work of the line is committed alone.
+
+Imports stay few on purpose: this module is on the way from a cold start to the first command.
+"""
+
+import sqlite3
+from _thread import allocate_lock, get_ident
+from collections.abc import Callable, Sequence
+from time import monotonic, sleep
+from typing import Any
+
+from runtime.errors import Misconfigured, TrimaranError, Unavailable
+
+type Work[T] = Callable[[sqlite3.Connection], T]
+
+BUSY_TIMEOUT_S = 5.0  # another process may hold the file's write lock; its own commits take milliseconds
+
+_MISCONFIGURED = {
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: does its folder exist, and may this user write there?",
+    sqlite3.SQLITE_NOTADB: "is not an SQLite file: give another path",
+    sqlite3.SQLITE_READONLY: "is read-only for this user: change its owner or mode",
+    sqlite3.SQLITE_PERM: "may not be opened by this user: change its owner or mode",
+}
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: "is locked by another process",
+    sqlite3.SQLITE_LOCKED: "is locked",
+    sqlite3.SQLITE_FULL: "is full: nothing was written, free some disk space",
+    sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
+}
+
+
+def translated(error: sqlite3.Error, path: str, *, in_doubt: bool = False) -> Exception:
+    """The error of our tree that says what an SQLite error means to a caller; a bug of ours stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes keep their kind in the low byte
+    if code in _MISCONFIGURED:
+        return Misconfigured(f"{path} {_MISCONFIGURED[code]}")
+    if code in _UNAVAILABLE:
+        return Unavailable(f"{path} {_UNAVAILABLE[code]}")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL):
+        return Unavailable(f"{path}: {error}", in_doubt=in_doubt)
+    return error
+
+
+def connect(path: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
+    """A connection in autocommit mode, durable on every commit (WAL, synchronous=FULL)."""
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        _use_wal(connection, monotonic() + busy_timeout_s)
+        connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    """SQLite does not wait by itself here: two processes that open a fresh file collide."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                raise
+            sleep(0.005)
+        else:
+            return
+
+
+def migrate(connection: sqlite3.Connection, component: str, migrations: Sequence[str], path: str) -> None:
+    """Bring a component's tables to `len(migrations)`, forward only; each migration is one script of statements."""
+    if _schema_version(connection, component) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        found = _schema_version(connection, component)  # again: another process may just have migrated
+        if found > len(migrations):
+            raise Misconfigured(
+                f"{path}: {component} tables have schema version {found}, this program knows {len(migrations)}: run a newer program"
+            )
+        for script in migrations[found:]:
+            for statement in script.split(";\n"):
+                connection.execute(statement)
+        connection.execute("INSERT OR REPLACE INTO schema_versions VALUES (?, ?)", (component, len(migrations)))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _schema_version(connection: sqlite3.Connection, component: str) -> int:
+    try:
+        row = connection.execute("SELECT version FROM schema_versions WHERE component = ?", (component,)).fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return 0
+        raise
+    return row[0] if row else 0
+
+
+class _Turn:
+    """A thread waiting in line: its work (None: it wants the writer for itself), and how it went."""
+
+    __slots__ = ("done", "error", "gate", "leads", "outcome", "work")
+
+    def __init__(self, work: Work[Any] | None) -> None:
+        self.work = work
+        self.gate = allocate_lock()
+        self.gate.acquire()
+        self.leads = self.done = False
+        self.outcome: Any = None
+        self.error: BaseException | None = None
+
+
+class Database:
+    """A file, its one writer, and its reading connections."""
+
+    def __init__(self, path: str, component: str, migrations: Sequence[str], busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        """Open or create the file and bring the component's tables up to date. Raises `Misconfigured`, `Unavailable`."""
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        try:
+            self._writer = connect(path, busy_timeout_s)
+            migrate(self._writer, component, migrations, path)
+        except sqlite3.Error as error:
+            raise translated(error, path) from error
+        self._home = get_ident()
+        self._readers: dict[int, sqlite3.Connection] = {}
+        self._mutex = allocate_lock()  # guards the two below, held for nanoseconds
+        self._busy = False
+        self._line: list[_Turn] = []
+
+    # reading
+
+    def read[T](self, work: Work[T]) -> T:
+        """Do a short read: on the opening thread with the idle writer's connection (its cache is warm), else with the thread's own."""
+        try:
+            if get_ident() == self._home and self._lead_if_idle():
+                try:
+                    return work(self._writer)
+                finally:
+                    self._pass_on()
+            return work(self.reader())
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's own connection; it sees what was committed."""
+        thread = get_ident()
+        connection = self._readers.get(thread)
+        if connection is None:
+            connection = self._readers[thread] = connect(self.path, self._busy_timeout_s)
+        return connection
+
+    # writing
+
+    def write[T](self, work: Work[T]) -> T:
+        """Do work in a transaction, shared with others who wait, and return when it is durable.
+
+        `work` may raise a `TrimaranError`, but only before its first write.
+        """
+        if self._lead_if_idle():
+            try:
+                return self._commit_alone(work)
+            finally:
+                self._pass_on()
+        turn = self._wait_in_line(work)
+        if not turn.done:
+            self._lead_line()
+        if turn.error is not None:
+            raise turn.error
+        outcome: T = turn.outcome
+        return outcome
+
+    def seize(self) -> sqlite3.Connection:
+        """The writer for oneself, in a transaction just begun; give it back with `end`."""
+        if not self._lead_if_idle():
+            self._wait_in_line(None)
+        try:
+            self._begin()
+        except BaseException:
+            self._pass_on()
+            raise
+        return self._writer
+
+    def end(self, *, commit: bool) -> None:
+        """Commit or roll back what `seize` began, and let the next one write."""
+        try:
+            if commit:
+                self._commit()
+            elif self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        finally:
+            self._pass_on()
+
+    def close(self) -> None:
+        """Close every connection; nobody may be using the database."""
+        for connection in [*self._readers.values(), self._writer]:
+            connection.close()
+        self._readers.clear()
+
+    # the line
+
+    def _lead_if_idle(self) -> bool:
+        with self._mutex:
+            if self._busy:
+                return False
+            self._busy = True
+            return True
+
+    def _wait_in_line(self, work: Work[Any] | None) -> _Turn:
+        """Return when somebody did the work, or when it is this thread's turn to lead."""
+        turn = _Turn(work)
+        with self._mutex:
+            if not self._busy:  # the leader left in between
+                self._busy = turn.leads = True
+                self._line.insert(0, turn)
+            else:
+                self._line.append(turn)
+        if not turn.leads:
+            try:
+                turn.gate.acquire()
+            except BaseException:  # Ctrl-C on the waiting thread: leave the line, do not strand who stands behind
+                self._leave(turn)
+                raise
+        if work is None:
+            with self._mutex:
+                self._line.remove(turn)
+        return turn
+
+    def _leave(self, turn: _Turn) -> None:
+        with self._mutex:
+            leads = turn.leads
+            if turn in self._line:
+                self._line.remove(turn)
+        if leads and not turn.done:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        with self._mutex:
+            if not self._line:
+                self._busy = False
+                return
+            first = self._line[0]
+            first.leads = True
+        first.gate.release()
+
+    def _lead_line(self) -> None:
+        """Commit the line up to the first who wants the writer for itself."""
+        with self._mutex:
+            count = next((n for n, turn in enumerate(self._line) if turn.work is None), len(self._line))
+            batch = self._line[:count]
+            del self._line[:count]
+        try:
+            self._commit_batch(batch)
+        finally:
+            for turn in batch:
+                turn.done = True
+                if not turn.leads:
+                    turn.gate.release()
+            self._pass_on()
+
+    def _commit_batch(self, batch: list[_Turn]) -> None:
+        try:
+            self._begin()
+        except BaseException as error:  # noqa: BLE001  handed to each who waits
+            for turn in batch:
+                turn.error = error
+            return
+        try:
+            for turn in batch:
+                assert turn.work is not None
+                try:
+                    turn.outcome = turn.work(self._writer)
+                except TrimaranError as error:
+                    turn.error = error
+            self._commit()
+        except BaseException:  # noqa: BLE001  found again, and handed on, by whose fault it is
+            self._roll_back()
+            for turn in batch:
+                self._redo(turn)
+
+    def _redo(self, turn: _Turn) -> None:
+        assert turn.work is not None
+        turn.error = None
+        try:
+            turn.outcome = self._commit_alone(turn.work)
+        except BaseException as error:  # noqa: BLE001  handed to the thread whose work it is
+            turn.error = error
+
+    def _commit_alone[T](self, work: Work[T]) -> T:
+        self._begin()
+        try:
+            outcome = work(self._writer)
+            self._commit()
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise translated(error, self.path) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        return outcome
+
+    # the transaction
+
+    def _begin(self) -> None:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    def _commit(self) -> None:
+        try:
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise translated(error, self.path, in_doubt=True) from error
+
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
