@@ -8,7 +8,7 @@ raises is part of its promise. All sizes are bytes unless the name says otherwis
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from zlib import crc32
 
 from msgspec import Struct
@@ -305,7 +305,7 @@ class Bus(Protocol):
 class Signal(Struct, frozen=True):
     """A row changed: its new revision, and its fields before and after (None: it was not, or is no longer, there).
 
-    `before` holds only the fields that changed; overlay it on `after`. Columns are JSON values by name.
+    Both are JSON objects by column name, or b"". `before` holds only the fields that changed; overlay it on `after`.
     """
 
     part: str
@@ -315,8 +315,8 @@ class Signal(Struct, frozen=True):
     revision: int
     shard: int  # with `number`: the place in the change log, for cursors
     number: int
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    before: bytes
+    after: bytes
 
 
 class Listener(Protocol):
@@ -453,7 +453,9 @@ class Writes(Struct):
     changes: list[Change] = []
     signalled: dict[int, int] = {}  # shard -> number signalled so far
     outputs: list[Output] = []
-    timers_dropped: list[tuple[str, str]] = []  # (saga, key): pending timers of a saga that ended
+    timers_dropped: list[
+        tuple[str, str]
+    ] = []  # (saga, key), before outputs: pending timers of an ended saga; by a green one, only those it holds
     letters: list[Letter] = []  # parked or counting; replaces the same (part, stream)
     letters_gone: list[tuple[str, str]] = []  # (part, stream)
 
@@ -593,7 +595,7 @@ class ReadStore(Protocol):
 
     # saga outbox and timers
     def due(self, saga: str, now: datetime, limit: int) -> list[Output]:
-        """Outputs to send: not held, not stuck, due by `now` and whose next try is due, oldest first."""
+        """Outputs to send: not held, not stuck, due by `now` (the saga clock), next try due by the database's own time; oldest first."""
         ...
 
     def sent(self, outputs: Sequence[Output]) -> None:
@@ -601,7 +603,7 @@ class ReadStore(Protocol):
         ...
 
     def failed(self, output: Output, error: str, retry_at: datetime | None) -> None:
-        """One more try failed: again at `retry_at`, or stuck (None)."""
+        """One more try failed: again at `retry_at` (real time, whatever the saga clock says), or stuck (None)."""
         ...
 
     def outputs(self, saga: str, limit: int) -> list[Output]:

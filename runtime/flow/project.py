@@ -1,0 +1,141 @@
+"""The projector: a member of a consumer group that hands what the bus delivers to the sink, then commits the offset.
+
+    poll ─▶ sink.apply (rows and watermarks in one transaction, then signals) ─▶ commit the offset
+
+The bus is a hint: on start, when the log was trimmed, and on a timer, sync compares the store's heads with the watermarks and
+reads what is missing. Any number of projectors share a group; whatever they are handed twice is folded once.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Event
+
+from runtime.domain.app import App
+from runtime.errors import Fenced, Malformed, Stopped, Unavailable
+from runtime.flow.cloudevents import from_bus
+from runtime.flow.sink import Sink, restored
+from runtime.flow.sync import Sync
+from runtime.flow.world import WORLD, World, backoff
+from runtime.ports import Bus, Consumer, Delivery, EventStore, Generation, Phase, ReadStore, Recorded, Signals
+from runtime.steps import Steps, ask, run
+
+BATCH = 2_000  # deliveries a poll
+POLL_S = 0.2
+SYNC_EVERY_S = 60.0
+
+
+def consumer_group(app: App, generation: Generation) -> str:
+    """The consumer group of a generation: each generation has its own offsets."""
+    return f"{app.name}.{generation.group}.{generation.number}"
+
+
+def open_generation(app: App, group: str, store: EventStore, rows: ReadStore) -> Steps[Generation]:
+    """The live generation of a group, made if there is none. `Stopped` when it was folded by other code or from a restored store."""
+    epoch = yield from ask(store.epoch)
+    live = yield from ask(rows.create, app.groups[group], Phase.LIVE, epoch)
+    if live.schema != app.groups[group].schema:
+        raise Stopped(f"group {group!r} was folded by other code: run `trimaran rebuild start --group {group}`")
+    if live.epoch != epoch:
+        raise Stopped(restored(group, f"its epoch is {epoch}, the rows were folded from {live.epoch}"))
+    return live
+
+
+class Projector:
+    """One member of the consumer group of one generation."""
+
+    def __init__(
+        self,
+        app: App,
+        generation: Generation,
+        store: EventStore,
+        rows: ReadStore,
+        bus: Bus,
+        signals: Signals,
+        *,
+        holder: str = "",
+        batch: int = BATCH,
+        sync_every_s: float = SYNC_EVERY_S,
+        world: World = WORLD,
+    ) -> None:
+        self.app, self.generation, self.world = app, generation, world
+        self.batch, self.sync_every_s = batch, sync_every_s
+        self._bus = bus
+        self.sink = Sink(app, generation.group, generation.number, store, rows, signals, epoch=generation.epoch, holder=holder, world=world)
+        self.sync = Sync(self.sink)
+        self.consumer: Consumer = bus.consumer(consumer_group(app, generation))
+        self._synced: frozenset[int] = frozenset()  # partitions that were synced since they were assigned
+        self._sync_at = 0.0
+        self.folded = 0
+        self.undecodable = 0
+
+    def once(self, poll_s: float = POLL_S) -> Steps[int]:
+        """One round: how many events were folded. After an error hand over again: `consumer.rewind()`."""
+        deliveries = yield from ask(self.consumer.poll, self.batch, poll_s)
+        folded = 0
+        if deliveries:
+            applied = yield from self.sink.apply(self._by_stream(deliveries))
+            folded = applied.events
+            yield from ask(self.consumer.commit, {one.partition: one.offset + 1 for one in deliveries})
+        folded += yield from self._sync_if_due(idle=not deliveries)
+        self.folded += folded
+        return folded
+
+    def _by_stream(self, deliveries: Sequence[Delivery]) -> dict[str, list[Recorded]]:
+        arrivals: dict[str, list[Recorded]] = {}
+        for delivery in deliveries:
+            try:
+                event = from_bus(delivery.body)
+            except Malformed:
+                self.undecodable += 1  # a foreign message; ours would be found by sync
+                continue
+            arrivals.setdefault(event.stream, []).append(event)
+        return arrivals
+
+    def _sync_if_due(self, *, idle: bool) -> Steps[int]:
+        """Sync what was newly assigned as soon as the bus is quiet, and everything on the timer or after the log was trimmed."""
+        trimmed = yield from ask(self.consumer.trimmed)
+        assigned = yield from ask(self.consumer.assigned)
+        self._synced = (self._synced & assigned) - trimmed
+        now = self.world.monotonic()
+        if self._sync_at == 0.0:
+            self._sync_at = now + self.sync_every_s
+        if now >= self._sync_at:
+            self._synced = frozenset()
+        elif not idle and not trimmed:
+            return 0
+        missing = assigned - self._synced
+        if not missing:
+            return 0
+        folded = yield from self.sync.run(self._owned(missing))
+        self._synced |= missing
+        self._sync_at = self.world.monotonic() + self.sync_every_s
+        return folded
+
+    def _owned(self, partitions: frozenset[int]) -> Callable[[int], bool]:
+        width = self._bus.partitions
+        return lambda shard: shard % width in partitions
+
+    def loop(self, stop: Event) -> None:
+        """Project until told to stop, then drain the batch in hand and leave the shards clean. Raises `Stopped` when an operator must act."""
+        failures = 0
+        try:
+            while not stop.is_set():
+                try:
+                    run(self.once())
+                    failures = 0
+                except Unavailable:
+                    failures += 1
+                    stop.wait(backoff(failures, self.world))
+                    self.consumer.rewind()
+        except Fenced:
+            return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the group, and the shards clean."""
+        try:
+            run(self.sink.release())
+        except Unavailable:
+            pass  # the next holder is careful for nothing, no more
+        finally:
+            self.consumer.close()

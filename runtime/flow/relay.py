@@ -1,0 +1,52 @@
+"""The relay: what the store holds and the bus does not, stream by stream, in order.
+
+claim streams with unpublished events ──▶ publish, acknowledged ──▶ mark them published, unless more came
+
+It never sits in the command function, and it may die anywhere: what it published twice is a repeat, which nobody folds again.
+"""
+
+from threading import Event
+
+from runtime.domain.app import App
+from runtime.errors import Unavailable
+from runtime.flow.cloudevents import to_bus
+from runtime.flow.world import WORLD, World, backoff
+from runtime.ports import Bus, Envelope, Head, Relay
+from runtime.steps import Steps, ask, run
+
+BATCH = 2_000  # events
+LEASE_S = 5.0
+IDLE_S = 0.2
+
+
+class Relaying:
+    """Moves events from a store's outbox to the bus."""
+
+    def __init__(self, app: App, relay: Relay, bus: Bus, world: World = WORLD) -> None:
+        self._source = f"/trimaran/{app.name}"
+        self._relay, self._bus, self._world = relay, bus, world
+        self.published = 0
+
+    def once(self) -> Steps[int]:
+        """One round: how many events went out."""
+        pending = yield from ask(self._relay.claim, BATCH, LEASE_S)
+        if not pending:
+            return 0
+        envelopes = [Envelope(one.stream, to_bus(event, self._source)) for one in pending for event in one.events]
+        yield from ask(self._bus.publish, envelopes)
+        yield from ask(self._relay.mark, [Head(one.stream, one.last) for one in pending])
+        self.published += len(envelopes)
+        return len(envelopes)
+
+    def loop(self, stop: Event) -> None:
+        """Relay until told to stop; a bus or store that is away is asked again with backoff."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                sent = run(self.once())
+                failures = 0
+                if not sent:
+                    self._relay.wait(IDLE_S)
+            except Unavailable:
+                failures += 1
+                stop.wait(backoff(failures, self._world))
