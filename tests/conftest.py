@@ -5,11 +5,12 @@ A server that cannot start is an error of the test, never a skip.
 """
 
 import os
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import postgres
+from tests.servers import kafka, postgres
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +35,28 @@ def postgres_url(postgres_base: str) -> Iterator[str]:
 def postgres_server() -> Iterator[postgres.PostgresServer]:
     """A PostgreSQL of this test alone, started, to be stopped, paused and killed."""
     with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_url() -> Iterator[str]:
+    """The URL of the run's broker."""
+    given = os.environ.get("TRIMARAN_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    with kafka.running() as server:
+        yield server.url
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic name of this test alone; nobody has created it."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def kafka_server() -> Iterator[kafka.KafkaServer]:
+    """A broker of this test alone, started, to be stopped, paused and killed."""
+    with kafka.running() as server:
         yield server
