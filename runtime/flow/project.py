@@ -15,7 +15,7 @@ from runtime.flow.cloudevents import from_bus
 from runtime.flow.sink import Sink, restored
 from runtime.flow.sync import Sync
 from runtime.flow.world import WORLD, World, backoff
-from runtime.ports import Bus, Consumer, Delivery, EventStore, Generation, Phase, ReadStore, Recorded, Signals
+from runtime.ports import SHARDS, Bus, Consumer, Delivery, EventStore, Generation, Phase, ReadStore, Recorded, Signals
 from runtime.steps import Steps, ask, run
 
 BATCH = 2_000  # deliveries a poll
@@ -28,11 +28,22 @@ def consumer_group(app: App, generation: Generation) -> str:
     return f"{app.name}.{generation.group}.{generation.number}"
 
 
-def open_generation(app: App, group: str, store: EventStore, rows: ReadStore) -> Steps[Generation]:
-    """The live generation of a group, made if there is none. `Stopped` when it was folded by other code or from a restored store."""
+def open_generation(app: App, group: str, store: EventStore, rows: ReadStore, *, resend: bool = False) -> Steps[Generation]:
+    """The live generation of a group, made if there is none. `Stopped` when it was folded by other code or from a restored store.
+
+    A saga that has no rows while the store has events is new, or its read store was lost: only an operator knows whether what it
+    would send for the past was sent already, so it stops here and dispatches nothing. `resend` is their word to send it; a silent
+    start is a rebuild that is swapped in silently.
+    """
     epoch = yield from ask(store.epoch)
-    live = yield from ask(rows.create, app.groups[group], Phase.LIVE, epoch)
-    if live.schema != app.groups[group].schema:
+    mine = app.groups[group]
+    if mine.saga and not resend and not (yield from ask(rows.generations, group)) and (yield from ask(store.heads, "", 1)):
+        raise Stopped(
+            f"saga {group!r} has no rows but the store has events: run `trimaran rebuild start --group {group}` with --resend "
+            "(send what it would have sent for them) or --silent"
+        )
+    live = yield from ask(rows.create, mine, Phase.LIVE, epoch)
+    if live.schema != mine.schema:
         raise Stopped(f"group {group!r} was folded by other code: run `trimaran rebuild start --group {group}`")
     if live.epoch != epoch:
         raise Stopped(restored(group, f"its epoch is {epoch}, the rows were folded from {live.epoch}"))
@@ -63,6 +74,7 @@ class Projector:
         self.sync = Sync(self.sink)
         self.consumer: Consumer = bus.consumer(consumer_group(app, generation))
         self._synced: frozenset[int] = frozenset()  # partitions that were synced since they were assigned
+        self._assigned: frozenset[int] = frozenset()
         self._sync_at = 0.0
         self.folded = 0
         self.undecodable = 0
@@ -94,6 +106,9 @@ class Projector:
         """Sync what was newly assigned as soon as the bus is quiet, and everything on the timer or after the log was trimmed."""
         trimmed = yield from ask(self.consumer.trimmed)
         assigned = yield from ask(self.consumer.assigned)
+        lost, self._assigned = self._assigned - assigned, assigned
+        if lost:
+            yield from self.sink.release(shard for shard in range(SHARDS) if shard % self._bus.partitions in lost)
         self._synced = (self._synced & assigned) - trimmed
         now = self.world.monotonic()
         if self._sync_at == 0.0:

@@ -42,7 +42,10 @@ class Moved(Exception):
 
 
 class Sink:
-    """Applies events to one generation of one group. `holder` names this process on the shards it touches."""
+    """Applies events to one generation of one group. `holder` names this process on the shards it touches.
+
+    A `guest` (rebuild, redrive) writes under the shard locks like everybody, but leaves the shards to whoever holds them.
+    """
 
     def __init__(
         self,
@@ -55,13 +58,14 @@ class Sink:
         *,
         epoch: int,
         holder: str = "",
+        guest: bool = False,
         world: World = WORLD,
     ) -> None:
         self.app, self.group, self.generation, self.epoch = app, group, generation, epoch
         self.store, self.rows, self.signals, self.world = store, rows, signals, world
         self.holder = holder or world.token()
         self.folds = app.folds_of(group)
-        self.saga = app.groups[group].saga
+        self.guest = guest
         self.max_tries = MAX_TRIES
         self.locking_order = sorted(self.folds, key=lambda fold: fold.part.name)
         self.handlers: dict[str, list[Fold]] = {}
@@ -86,7 +90,8 @@ class Sink:
             if not fresh and not holes:
                 return Applied()
             shards = sorted({shard_of(stream) for stream in (*fresh, *holes)})
-            yield from self._take(shards)
+            if not self.guest:
+                yield from self._take(shards)
             if not self._dirty.isdisjoint(shards):
                 if len(fresh) > CAREFUL_STREAMS:
                     return (yield from self._piecewise(fresh))
@@ -100,23 +105,24 @@ class Sink:
                 continue
             self._dirty.difference_update(shards)
             self._shaken.difference_update(shards)
-            yield from self._tell(applied.signals)
+            yield from self.tell(applied.signals)
             return applied
         raise Unavailable(f"group {self.group!r}: its watermarks moved {REDOS} times while a batch was prepared")
 
-    def release(self) -> Steps[None]:
-        """Leave the shards clean, so that the next holder need not be careful."""
-        if not self._held:
+    def release(self, shards: Iterable[int] | None = None) -> Steps[None]:
+        """Leave these shards (None: all) clean, so that the next holder need not be careful."""
+        leaving = self._held if shards is None else self._held.intersection(shards)
+        if not leaving:
             return
         tx = yield from ask(self.rows.begin, self.group, self.generation)
         try:
-            _, states = yield from ask(tx.lock, sorted(self._held))
+            _, states = yield from ask(tx.lock, sorted(leaving))
             ours = [state.shard for state in states if state.holder.partition("~")[0] == self.holder]
             yield from ask(tx.hold, ours, "")
             yield from ask(tx.commit)
         except Unavailable:
             yield from ask(tx.rollback)  # whoever comes next counts one death too many, which does no harm
-        self._held.clear()
+        self._held = self._held - leaving
 
     def resend(self, shards: Sequence[int]) -> Steps[None]:
         """Tell what was committed and never signalled on these shards; sync calls it, for shards that no batch touches any more."""
@@ -128,7 +134,7 @@ class Sink:
             yield from ask(tx.rollback)
             raise
         yield from ask(tx.rollback)
-        yield from self._tell(missed)
+        yield from self.tell(missed)
         sent = {state.shard: self._sent[state.shard] for state in states if self._sent.get(state.shard, 0) > state.signalled}
         if sent:
             yield from self._note_signalled(sent)
@@ -199,9 +205,11 @@ class Sink:
             batch.park_holes(holes, fresh, known)
             yield from batch.fold(tx, fresh)
             missed = yield from self._missed(states, generation)
-            batch.writes.signalled = {
-                state.shard: self._sent.get(state.shard, state.signalled) for state in states if state.changes > state.signalled
-            }
+            batch.writes.signalled = (
+                {}
+                if self.guest
+                else {state.shard: self._sent.get(state.shard, state.signalled) for state in states if state.changes > state.signalled}
+            )
             yield from ask(tx.write, batch.writes)
             if not self._shaken.isdisjoint(shards):
                 yield from ask(tx.hold, sorted(self._shaken.intersection(shards)), f"{self.holder}~0")
@@ -214,6 +222,8 @@ class Sink:
     def _check(self, generation: Generation, states: Sequence[ShardState]) -> None:
         if generation.phase is Phase.FENCED:
             raise Fenced(f"generation {generation.number} of group {self.group!r} is fenced: another one is live")
+        if self.guest:
+            return
         strangers = {state.shard for state in states if state.holder.partition("~")[0] != self.holder}
         if strangers:
             self._held -= strangers
@@ -222,7 +232,7 @@ class Sink:
     def _missed(self, states: Sequence[ShardState], generation: Generation) -> Steps[list[Signal]]:
         """Changes that were committed and perhaps never signalled: a crash, or a commit in doubt, came between."""
         missed: list[Signal] = []
-        if generation.phase is not Phase.LIVE:
+        if generation.phase is not Phase.LIVE or self.guest:
             return missed
         for state in states:
             sent = self._sent.setdefault(state.shard, state.signalled)
@@ -231,7 +241,7 @@ class Sink:
                     missed.append(signal_of(change, self.generation))
         return missed
 
-    def _tell(self, signals: Sequence[Signal]) -> Steps[None]:
+    def tell(self, signals: Sequence[Signal]) -> Steps[None]:
         """After the commit, before the offset: listeners hear it at least once, or read it from the change log."""
         if not signals:
             return
