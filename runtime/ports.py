@@ -130,7 +130,8 @@ class EventStore(Protocol):
     def append(self, append: Append) -> Answer:
         """Store all events and the key atomically against the expected version, durably, before it returns.
 
-        Same key and digest: the first answer again (`replayed`). Raises `KeyReused`, `Conflict`, `LimitExceeded`.
+        Same key and digest: the first answer again (`replayed`). Raises `KeyReused`, `Conflict`, and before any write
+        `LimitExceeded` or `Malformed` (a stream, key or other text that some cloud cannot hold).
         """
         ...
 
