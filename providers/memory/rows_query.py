@@ -1,6 +1,7 @@
 """Filter, sort and page in plain Python: what every store's own query is compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cmp_to_key
 from typing import Any
 
 from providers.memory.rows_state import Stored
@@ -14,57 +15,43 @@ def page(table: Table, query: Query, rows: Mapping[str, Stored]) -> Page:
     """At most `first` rows after the cursor's place."""
     names = [column.name for column in table.columns]
     positions = [names.index(order.field) for order in query.order]
+    compare = _comparing(query.order)
     after = cursors.read(table, query)
-    place = None if after is None else _place(query.order, after[1], after[0])
-    found = []
+    found: list[tuple[Place, Stored]] = []
     for key, stored in rows.items():
         if stored.values is None or (query.tenant is not None and stored.tenant != query.tenant):
             continue
+        place = ([stored.values[position] for position in positions], key)
+        if after is not None and compare(place, after) <= 0:
+            continue
         if matches(query.where, dict(zip(names, stored.values, strict=True))):
-            found.append((_place(query.order, [stored.values[position] for position in positions], key), key, stored))
-    found.sort(key=lambda one: one[0])
-    rest = [one for one in found if place is None or one[0] > place]
-    shown = rest[: query.first]
+            found.append((place, stored))
+    by_place = cmp_to_key(compare)
+    found.sort(key=lambda one: by_place(one[0]))
+    shown = found[: query.first]
     cursor = ""
-    if len(rest) > len(shown):
-        _, key, stored = shown[-1]
-        assert stored.values is not None
-        cursor = cursors.write(table, query, key, [stored.values[position] for position in positions])
-    return Page([(key, Row(stored.values, stored.revision)) for _, key, stored in shown], cursor)
+    if len(found) > len(shown):
+        values, key = shown[-1][0]
+        cursor = cursors.write(table, query, key, values)
+    return Page([(place[1], Row(stored.values, stored.revision)) for place, stored in shown], cursor)
 
 
-def _place(order: Sequence[Order], values: Sequence[Value], key: str) -> tuple[Any, ...]:
-    """What sorts a row: each value in its direction, then the key."""
-    return (*(_Down(value) if one.descending else _Up(value) for one, value in zip(order, values, strict=True)), key)
+type Place = tuple[list[Value], str]  # what sorts a row: its values of the fields sorted by, then its key
 
 
-class _Up:
-    """A value in ascending order; None comes first."""
+def _comparing(order: Sequence[Order]) -> Callable[[Place, Place], int]:
+    """Which of two places comes first: each value in its direction, None before everything, then the key."""
 
-    __slots__ = ("value",)
+    def compare(a: Place, b: Place) -> int:
+        for one, left, right in zip(order, a[0], b[0], strict=True):
+            if found := _compare(left, right):
+                return -found if one.descending else found
+        return _compare(a[1], b[1])
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Up) and self.value == other.value
-
-    def __lt__(self, other: "_Up") -> bool:
-        return other.value is not None and (self.value is None or bool(self.value < other.value))
-
-    def __gt__(self, other: "_Up") -> bool:
-        return _Up.__lt__(other, self)
-
-    __hash__ = None  # type: ignore[assignment]  # for sorting only
+    return compare
 
 
-class _Down(_Up):
-    """The other way round; None comes last."""
-
-    __slots__ = ()
-
-    def __lt__(self, other: _Up) -> bool:
-        return _Up.__lt__(other, self)
-
-    def __gt__(self, other: _Up) -> bool:
-        return _Up.__lt__(self, other)
+def _compare(a: Any, b: Any) -> int:
+    if a is None or b is None:
+        return (a is not None) - (b is not None)
+    return int(a > b) - int(a < b)

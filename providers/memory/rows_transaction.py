@@ -62,9 +62,8 @@ class MemoryTransaction:
         """Committed ones, and this transaction's own."""
         with self._locks.mutex:
             self._check()
-            letters: dict[tuple[str, str], Letter | None] = {
-                place: kept.letter for place, kept in self._filled().letters.items()
-            } | self._letters
+            letters: dict[tuple[str, str], Letter | None] = {place: kept.letter for place, kept in self._filled().letters.items()}
+            letters.update(self._letters)
         wanted = set(streams)
         return [letter for (_, stream), letter in sorted(letters.items()) if letter is not None and stream in wanted]
 
@@ -101,7 +100,7 @@ class MemoryTransaction:
                 self._shards[change.shard] = replace(state, changes=max(state.changes, change.number))
             for shard, number in writes.signalled.items():
                 self._shards[shard] = replace(self._shard(filled, shard), signalled=number)
-            copy = Writes(*(value.copy() for value in _fields(writes)))
+            copy = Writes(**{name: getattr(writes, name).copy() for name in writes.__struct_fields__})
             self._operations.append(lambda: filled.put(copy, rows, self._state.outbox))
 
     def hold(self, shards: Sequence[int], holder: str) -> None:
@@ -176,7 +175,3 @@ class MemoryTransaction:
     def _check(self) -> None:
         if self._over:
             raise Unavailable(self._over)
-
-
-def _fields(writes: Writes) -> list[list[object] | dict[object, object]]:
-    return [getattr(writes, name) for name in writes.__struct_fields__]
