@@ -16,6 +16,7 @@ from msgspec import Struct
 from runtime.domain.app import App, Plan
 from runtime.domain.messages import Command, tag_of
 from runtime.errors import Conflict, KeyReused, Misconfigured, Rejected, Unavailable
+from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Answer, Append, EventStore, Loaded, New, Snapshot, Snapshots
 from runtime.steps import Request, Steps, ask, run
@@ -40,10 +41,12 @@ type Outcome = Answer | Conflict | Rejected | Unavailable
 class Commands:
     """The command functions of an app over an event store."""
 
-    __slots__ = ("_app", "_snapshots", "_store", "_world", "deadline_s")
+    __slots__ = ("_app", "_snapshots", "_store", "_telemetry", "_world", "deadline_s")
 
-    def __init__(self, app: App, store: EventStore, snapshots: Snapshots | None = None, world: World = WORLD) -> None:
-        self._app, self._store, self._snapshots, self._world = app, store, snapshots, world
+    def __init__(
+        self, app: App, store: EventStore, snapshots: Snapshots | None = None, world: World = WORLD, telemetry: Telemetry = SILENT
+    ) -> None:
+        self._app, self._store, self._snapshots, self._world, self._telemetry = app, store, snapshots, world, telemetry
         self.deadline_s = DEADLINE_S
 
     def send(self, command: Command, key: str = "", tenant: str = "", cause: str = "", trace: str = "") -> Answer:
@@ -56,6 +59,19 @@ class Commands:
 
     def handle(self, sending: Sending) -> Steps[Answer]:
         """The core of one command."""
+        span = self._telemetry.begin(f"command {type(sending.command).__name__}", sending.trace)
+        if span is None:
+            return (yield from self._handle(sending, sending.trace))
+        try:
+            answer = yield from self._handle(sending, self._telemetry.carry(span, sending.trace))
+        except Exception as error:
+            self._telemetry.end(span, error)
+            raise
+        self._telemetry.end(span)
+        self._telemetry.count("commands", 1, type=type(sending.command).__name__)
+        return answer
+
+    def _handle(self, sending: Sending, trace: str) -> Steps[Answer]:
         plan = self._app.plan_of(type(sending.command))
         stream = plan.stream(sending.command, sending.tenant)
         key = sending.key or self._world.token()
@@ -68,7 +84,7 @@ class Commands:
                 if loaded.answer is not None:
                     return self._kept(loaded, digest, key)
                 state, events = self._decide(plan, sending.command, loaded, snapshot)
-                append = Append(stream, loaded.version, events, key, digest, sending.cause, sending.trace, self._world.now().isoformat())
+                append = Append(stream, loaded.version, events, key, digest, sending.cause, trace, self._world.now().isoformat())
                 answer = yield from ask(self._store.append, append)
             except Conflict:
                 conflicts += 1

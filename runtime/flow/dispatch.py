@@ -13,6 +13,7 @@ from threading import Event
 from runtime.domain.app import App
 from runtime.errors import Conflict, Malformed, Rejected, Unavailable
 from runtime.flow.command import Commands, Outcome, Sending
+from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Answer, Output, ReadStore
 from runtime.steps import Steps, ask, run
@@ -24,8 +25,10 @@ IDLE_S = 0.1
 class Dispatcher:
     """Sends what one saga wants sent."""
 
-    def __init__(self, app: App, saga: str, rows: ReadStore, commands: Commands, world: World = WORLD) -> None:
-        self._app, self._saga, self._rows, self._commands, self._world = app, saga, rows, commands, world
+    def __init__(
+        self, app: App, saga: str, rows: ReadStore, commands: Commands, world: World = WORLD, telemetry: Telemetry = SILENT
+    ) -> None:
+        self._app, self._saga, self._rows, self._commands, self._world, self._telemetry = app, saga, rows, commands, world, telemetry
         self._max_tries: int = next(part.max_tries for part in app.parts if part.name == saga and hasattr(part, "max_tries"))
         self.sent = 0
 
@@ -43,6 +46,8 @@ class Dispatcher:
                 yield from self._note(output, outcome)
             done += len(took_effect)
         self.sent += done
+        if done:
+            self._telemetry.count("sent", done, saga=self._saga)
         return done
 
     def _send(self, wave: Sequence[Output]) -> Steps[list[Outcome]]:

@@ -14,6 +14,7 @@ from runtime.errors import Fenced, Malformed, Stopped, Unavailable
 from runtime.flow.cloudevents import from_bus
 from runtime.flow.sink import Sink, restored
 from runtime.flow.sync import Sync
+from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import SHARDS, Bus, Consumer, Delivery, EventStore, Generation, Phase, ReadStore, Recorded, Signals
 from runtime.steps import Steps, ask, run
@@ -66,6 +67,7 @@ class Projector:
         batch: int = BATCH,
         sync_every_s: float = SYNC_EVERY_S,
         world: World = WORLD,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self.app, self.generation, self.world = app, generation, world
         self.batch, self.sync_every_s = batch, sync_every_s

@@ -10,6 +10,7 @@ from threading import Event
 from runtime.domain.app import App
 from runtime.errors import Unavailable
 from runtime.flow.cloudevents import to_bus
+from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Bus, Envelope, Head, Relay
 from runtime.steps import Steps, ask, run
@@ -22,13 +23,14 @@ IDLE_S = 0.2
 class Relaying:
     """Moves events from a store's outbox to the bus."""
 
-    def __init__(self, app: App, relay: Relay, bus: Bus, world: World = WORLD) -> None:
+    def __init__(self, app: App, relay: Relay, bus: Bus, world: World = WORLD, telemetry: Telemetry = SILENT) -> None:
         self._source = f"/trimaran/{app.name}"
-        self._relay, self._bus, self._world = relay, bus, world
+        self._relay, self._bus, self._world, self._telemetry = relay, bus, world, telemetry
         self.published = 0
 
     def once(self) -> Steps[int]:
         """One round: how many events went out."""
+        started = self._telemetry.started()
         pending = yield from ask(self._relay.claim, BATCH, LEASE_S)
         if not pending:
             return 0
@@ -36,6 +38,9 @@ class Relaying:
         yield from ask(self._bus.publish, envelopes)
         yield from ask(self._relay.mark, [Head(one.stream, one.last) for one in pending])
         self.published += len(envelopes)
+        if started:
+            self._telemetry.hop("relay", (event for one in pending for event in one.events), started)
+            self._telemetry.count("relayed", len(envelopes))
         return len(envelopes)
 
     def loop(self, stop: Event) -> None:

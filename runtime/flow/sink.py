@@ -16,6 +16,7 @@ from runtime.domain.folds import Fold
 from runtime.domain.messages import Event, tag_of
 from runtime.errors import Fenced, StoreRestored, Unavailable
 from runtime.flow.fold import Batch, Poison
+from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Change, EventStore, Generation, Letter, Phase, ReadStore, Recorded, ShardState, Signal, Signals, Writes, shard_of
 from runtime.steps import Steps, ask
@@ -60,12 +61,13 @@ class Sink:
         holder: str = "",
         guest: bool = False,
         world: World = WORLD,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self.app, self.group, self.generation, self.epoch = app, group, generation, epoch
         self.store, self.rows, self.signals, self.world = store, rows, signals, world
         self.holder = holder or world.token()
         self.folds = app.folds_of(group)
-        self.guest = guest
+        self.guest, self.telemetry = guest, telemetry
         self.max_tries = MAX_TRIES
         self.locking_order = sorted(self.folds, key=lambda fold: fold.part.name)
         self.handlers: dict[str, list[Fold]] = {}
@@ -84,6 +86,7 @@ class Sink:
     # the one entrance
     def apply(self, arrivals: Arrivals) -> Steps[Applied]:
         """Fold what is new of these streams and tell the listeners. Raises `Unavailable` (nothing lost: hand it over again) or `Stopped`."""
+        started = self.telemetry.started()
         for _ in range(REDOS):
             known = yield from ask(self.rows.watermarks_of, self.group, self.generation, list(arrivals))
             fresh, holes = yield from self._fresh(arrivals, known)
@@ -106,6 +109,10 @@ class Sink:
             self._dirty.difference_update(shards)
             self._shaken.difference_update(shards)
             yield from self.tell(applied.signals)
+            if started:
+                self.telemetry.hop(f"project {self.group}", (event for events in fresh.values() for event in events), started)
+                self.telemetry.count("folded", applied.events, group=self.group)
+                self.telemetry.seconds("batch", started, group=self.group)
             return applied
         raise Unavailable(f"group {self.group!r}: its watermarks moved {REDOS} times while a batch was prepared")
 
