@@ -72,7 +72,18 @@ class Projector:
         self.app, self.generation, self.world = app, generation, world
         self.batch, self.sync_every_s = batch, sync_every_s
         self._bus = bus
-        self.sink = Sink(app, generation.group, generation.number, store, rows, signals, epoch=generation.epoch, holder=holder, world=world)
+        self.sink = Sink(
+            app,
+            generation.group,
+            generation.number,
+            store,
+            rows,
+            signals,
+            epoch=generation.epoch,
+            holder=holder,
+            world=world,
+            telemetry=telemetry,
+        )
         self.sync = Sync(self.sink)
         self.consumer: Consumer = bus.consumer(consumer_group(app, generation))
         self._synced: frozenset[int] = frozenset()  # partitions that were synced since they were assigned

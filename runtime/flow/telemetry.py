@@ -88,7 +88,11 @@ class OpenTelemetry(Telemetry):
     def hop(self, name: str, events: Iterable[Recorded], started: int) -> None:
         for event in events:
             if event.trace:
-                attributes = {"trimaran.stream": event.stream, "trimaran.version": event.version, "trimaran.type": event.type}
+                attributes: dict[str, str | int] = {
+                    "trimaran.stream": event.stream,
+                    "trimaran.version": event.version,
+                    "trimaran.type": event.type,
+                }
                 self._tracer.start_span(name, context=self._under(event.trace), start_time=started, attributes=attributes).end()
 
     def count(self, name: str, value: int, **attributes: str) -> None:

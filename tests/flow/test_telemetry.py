@@ -1,0 +1,62 @@
+"""One command can be followed to its row, and nothing of it is on the command path unless a host turns it on."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from apps.shop import PlaceOrder, app
+from providers.memory.bus import MemoryBus
+from providers.memory.events import MemoryEventStore
+from providers.memory.relay import MemoryRelay
+from providers.memory.rows import MemoryReadStore
+from providers.memory.signals import MemorySignals
+from runtime.flow.command import Commands
+from runtime.flow.project import Projector, open_generation
+from runtime.flow.relay import Relaying
+from runtime.flow.telemetry import OpenTelemetry
+from runtime.steps import run
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_one_trace_follows_a_command_through_the_relay_to_its_row_and_the_counters_count_it() -> None:
+    spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(provider)
+    metrics.set_meter_provider(MeterProvider([reader]))
+    telemetry = OpenTelemetry()
+    store, rows, bus, signals = MemoryEventStore(), MemoryReadStore(), MemoryBus(partitions=2), MemorySignals()
+    projector = Projector(app, run(open_generation(app, "rows", store, rows)), store, rows, bus, signals, telemetry=telemetry)
+
+    order = PlaceOrder("o1", "ann", "apple", 2, 500, datetime(2026, 1, 1, tzinfo=UTC))
+    Commands(app, store, telemetry=telemetry).send(order, trace=PARENT)
+    run(Relaying(app, MemoryRelay(store), bus, telemetry=telemetry).once())
+    while not run(projector.once(0.0)):
+        continue
+
+    finished = spans.get_finished_spans()
+    assert [span.name for span in finished] == ["command PlaceOrder", "relay", "project rows"]
+    assert {f"{span.context.trace_id:032x}" for span in finished if span.context} == {PARENT.split("-")[1]}
+    command = finished[0].context
+    assert command is not None
+    assert {span.parent.span_id for span in finished[1:] if span.parent} == {command.span_id}
+    data = reader.get_metrics_data()
+    assert data is not None
+    names = {metric.name for resource in data.resource_metrics for scope in resource.scope_metrics for metric in scope.metrics}
+    assert {"trimaran.commands", "trimaran.relayed", "trimaran.folded", "trimaran.batch.seconds"} <= names
+
+
+def test_a_silent_command_path_never_imports_opentelemetry() -> None:
+    code = (
+        "import sys; import apps.shop, runtime.flow.command, runtime.flow.relay, runtime.flow.project, runtime.flow.telemetry;"
+        "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
