@@ -5,42 +5,19 @@ Whatever cannot work is refused here, when the app is built, with the part, the 
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.domain.api import Exposed, Sendable
 from runtime.domain.codec import CommandCodec, EventCodec, StreamCodec, encode
-from runtime.domain.folds import Fold, SagaFold, folds_of
-from runtime.domain.messages import Command, Event, check_fields, messages_of, tag_of
-from runtime.domain.parts import Decider, Part
-from runtime.domain.stamp import stamp
+from runtime.domain.messages import Command, Event, tag_of
+from runtime.domain.parts import Decider, Part, Saga
+from runtime.domain.plans import Plan as Plan
 from runtime.domain.tables import Group
 from runtime.domain.upcasts import Upcast
 from runtime.errors import Malformed, Misconfigured
 
-
-class Plan:
-    """A decider compiled: which commands and events are its own, and how its streams are named and folded."""
-
-    __slots__ = ("_app", "codec", "commands", "decider", "events", "stamp")
-
-    def __init__(self, decider: Decider[Any, Any, Any], app: "App") -> None:
-        self.decider = decider
-        self._app = app
-        self.commands = messages_of(decider.decide, 0, Command)
-        self.events = messages_of(decider.evolve, 1, Event)
-        for message in (*self.commands, *self.events):
-            check_fields(message, (decider.id_field,), f"decider {decider.name!r}")
-
-    def stream(self, message: Any, tenant: str = "") -> str:
-        """The stream of a command or event: `category-id`, with `tenant/` before it where the app has tenants."""
-        return self._app.stream(self.decider.name, str(getattr(message, self.decider.id_field)), tenant)
-
-    def fold(self, state: Any, data: list[bytes]) -> Any:
-        """The state after these stored events."""
-        evolve = self.decider.evolve
-        for event in self._app.stream_codec(self.decider.name).decode(data):
-            state = evolve(state, event)
-        return state
+if TYPE_CHECKING:  # a command function never folds rows
+    from runtime.domain.folds import Fold
 
 
 class App:
@@ -65,12 +42,13 @@ class App:
             raise Misconfigured(f"App({name!r}): the name is a lower-case identifier of at most 40 characters")
         self.name, self.parts, self.api, self.tenant = name, tuple(parts), tuple(api), tenant
         self.upcasts, self.fields, self.schema = tuple(upcasts), fields, schema
-        self.plans = {part.name: Plan(part, self) for part in self.parts if isinstance(part, Decider)}
         self._check_names()
+        self.plans = {part.name: Plan(part, self) for part in self.parts if isinstance(part, Decider)}
         self._plan_of = self._one_plan_per_message()
         self.events = EventCodec([event for plan in self.plans.values() for event in plan.events], self.upcasts)
         self.commands = CommandCodec([command for plan in self.plans.values() for command in plan.commands])
         self._stream_codecs: dict[str, StreamCodec] = {}
+        self._check_api()
 
     def _check_names(self) -> None:
         seen: set[str] = set()
@@ -94,6 +72,16 @@ class App:
                     raise Misconfigured(f"two message classes share the tag {tag_of(message)!r}")
                 owners[message] = plan
         return owners
+
+    def _check_api(self) -> None:
+        for shown in self.api:
+            if isinstance(shown, Sendable):
+                if shown.command not in self._plan_of:
+                    raise Misconfigured(f"send({shown.command.__name__}): no decider of app {self.name!r} takes it")
+            elif not any(shown.part is part for part in self.parts):
+                raise Misconfigured(f"expose({shown.part.name!r}): the part is not among the parts of app {self.name!r}")
+        if self.schema is not None and not self.schema.partition(":")[2]:
+            raise Misconfigured(f"App(schema={self.schema!r}): say 'module:name'")
 
     # streams
     def stream(self, category: str, id: str, tenant: str = "") -> str:
@@ -127,47 +115,61 @@ class App:
         """Decodes whole streams of a category."""
         codec = self._stream_codecs.get(category)
         if codec is None:
-            codec = self._stream_codecs[category] = StreamCodec(self.plans[category].events, self.events)
+            codec = self._stream_codecs[category] = StreamCodec(self.plans[category].events, self.events, category)
         return codec
 
     def encode(self, message: Command | Event) -> bytes:
-        """A message as tagged JSON."""
+        """A message as tagged JSON; `Malformed` names a field whose value not every store can hold."""
         return encode(message)
 
     # what follows from the parts; a command function never asks
     @cached_property
-    def folds(self) -> dict[str, Fold]:
+    def folds(self) -> "dict[str, Fold]":
         """The compiled folds by part name; refuses parts that cannot work."""
+        from runtime.domain.folds import folds_of
+
+        for plan in self.plans.values():
+            plan.check()
         folds = {fold.part.name: fold for fold in folds_of(self.parts)}
         for fold in folds.values():
             self._check_fold(fold)
         return folds
 
-    def _check_fold(self, fold: Fold) -> None:
+    def _check_fold(self, fold: "Fold") -> None:
+        name = fold.part.name
+        for message in (*fold.types, *getattr(fold, "sends", ())):
+            if message not in self._plan_of:
+                raise Misconfigured(f"{name!r} names {message.__name__}, which no decider of app {self.name!r} has")
         plans = {id(self.plan_of(event)): self.plan_of(event) for event in fold.types}
         several = len(plans) > 1 or any(fold.key_fields != (plan.decider.id_field,) for plan in plans.values())
         if several and not fold.many:
-            raise Misconfigured(f"{fold.part.name!r} is fed by several streams: say many=True, and let check shuffle the interleavings")
-        if isinstance(fold, SagaFold):
-            return
-        if fold.part.group in self.plans or not fold.part.group.isidentifier():
-            raise Misconfigured(f"{fold.part.name!r}: group {fold.part.group!r} is not a free lower-case identifier")
+            raise Misconfigured(f"{name!r} is fed by several streams: say many=True, and let check shuffle the interleavings")
+        group = name if isinstance(fold.part, Saga) else fold.part.group
+        if group in self.plans or not (group.isidentifier() and group.islower()):
+            raise Misconfigured(f"{name!r}: group {group!r} is not a free lower-case identifier")
 
     @cached_property
     def groups(self) -> dict[str, Group]:
         """The groups: rows and aggregations by their `group`, each saga its own; with a hash of their tables and folds."""
-        members: dict[str, list[Fold]] = {}
-        for fold in self.folds.values():
-            name = fold.part.name if isinstance(fold, SagaFold) else fold.part.group
-            members.setdefault(name, []).append(fold)
-        groups = {}
-        for name, folds in members.items():
-            if len(folds) > 1 and any(isinstance(fold, SagaFold) for fold in folds):
-                raise Misconfigured(f"group {name!r} is the name of a saga: a saga is a group of its own")
-            schema = stamp(*(item for fold in folds for item in (fold.table, fold.part)), *self.upcasts)
-            groups[name] = Group(name, tuple(fold.table for fold in folds), schema, isinstance(folds[0], SagaFold))
-        return groups
+        from runtime.domain.stamp import stamp
 
-    def folds_of(self, group: str) -> list[Fold]:
+        members: dict[str, list[Fold]] = {}
+        sagas = {name for name, fold in self.folds.items() if isinstance(fold.part, Saga)}
+        for name, fold in self.folds.items():
+            group = name if isinstance(fold.part, Saga) else fold.part.group
+            if group in sagas and name != group:
+                raise Misconfigured(f"{name!r}: group {group!r} is the name of a saga: a saga is a group of its own")
+            members.setdefault(group, []).append(fold)
+        return {
+            name: Group(
+                name,
+                tuple(fold.table for fold in folds),
+                stamp(*(item for fold in folds for item in fold.stamped), *self.upcasts),
+                name in sagas,
+            )
+            for name, folds in members.items()
+        }
+
+    def folds_of(self, group: str) -> "list[Fold]":
         """The folds of a group, in table order."""
         return [self.folds[table.part] for table in self.groups[group].tables]

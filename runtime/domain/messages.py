@@ -5,8 +5,8 @@ can never match is an error there. The tag is the class name; it is what stores 
 """
 
 from collections.abc import Callable
-from types import UnionType
-from typing import Any, TypeAliasType, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from types import FunctionType, UnionType
+from typing import Annotated, Any, NewType, TypeAliasType, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -35,9 +35,13 @@ def tag_of(message: type[Message]) -> str:
 
 
 def classes_in(annotation: Any) -> tuple[type, ...]:
-    """The classes of a union, an alias of one, or a single class."""
+    """The classes of a union, an alias of one, or a single class; none for a generic such as `list[str]`."""
     if isinstance(annotation, TypeAliasType):
         return classes_in(annotation.__value__)
+    if isinstance(annotation, NewType):
+        return classes_in(annotation.__supertype__)
+    if get_origin(annotation) is Annotated:
+        return classes_in(get_args(annotation)[0])
     if get_origin(annotation) is Union or isinstance(annotation, UnionType):
         return tuple(found for member in get_args(annotation) for found in classes_in(member))
     if isinstance(annotation, type):
@@ -45,9 +49,20 @@ def classes_in(annotation: Any) -> tuple[type, ...]:
     return ()
 
 
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a plain function, resolved; `Misconfigured` names the function whose annotations cannot be."""
+    if not isinstance(function, FunctionType):
+        raise Misconfigured(f"{function!r} is not a plain function: give the part a `def`")
+    try:
+        return get_type_hints(function)
+    except (NameError, TypeError) as error:
+        where = f"{function.__module__}.{function.__qualname__}"
+        raise Misconfigured(f"{where}: its annotations cannot be resolved ({error}); define those names in the module") from error
+
+
 def messages_of(function: Callable[..., Any], position: int, kind: type[Command] | type[Event]) -> tuple[type[Any], ...]:
     """The message classes that a function's parameter is annotated with; `Misconfigured` names what does not fit."""
-    hints = get_type_hints(function)
+    hints = hints_of(function)
     names = list(function.__code__.co_varnames[: function.__code__.co_argcount])
     where = f"{function.__module__}.{function.__qualname__}"
     if position >= len(names) or names[position] not in hints:

@@ -1,57 +1,126 @@
-"""Between a part's row struct and the columns of a read store, and the JSON that travels in changes and signals."""
+"""Between a part's row struct and the columns of a read store, and the JSON that travels in changes and signals.
 
-from collections.abc import Sequence
+Columns hold plain values that mean the same everywhere: an enum is its text, an instant is in UTC, a missing value is None in
+every kind of column, JSON columns included.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from runtime.domain.tables import Column, Kind, Value, columns_of
+from runtime.domain.messages import classes_in
+from runtime.domain.tables import KINDS, Column, Kind, Value, columns_of
+from runtime.domain.values import GREATEST, LEAST
+from runtime.errors import Malformed
+
+type Conversion = Callable[[Any], Any]
+
+TYPES: dict[Kind, type] = {kind: type_ for type_, kind in KINDS.items()} | {Kind.JSON: str}
+SEEN = 1_000  # combinations of column types that are remembered as good; more are checked every time
+
+
+def utc(instant: datetime) -> datetime:
+    """The same instant in UTC; one without a zone is refused."""
+    if instant.tzinfo is UTC:
+        return instant
+    if instant.tzinfo is None:
+        raise Malformed(f"{instant.isoformat()} is a time without a zone: give it one, UTC for example")
+    return instant.astimezone(UTC)
+
+
+def finite(number: float) -> float:
+    """A float that every database keeps: SQLite would make NULL of a NaN."""
+    if number - number != 0.0:
+        raise Malformed(f"{number} is not a finite number")
+    return float(number)
+
+
+def plain(kind: Kind, annotation: Any) -> Conversion | None:
+    """How a value becomes a column value that is the same on every store; None: as it is. Never called with None."""
+    if kind is Kind.INSTANT:
+        return utc
+    if kind is Kind.FLOAT:
+        return finite
+    if kind is Kind.TEXT and str not in classes_in(annotation):
+        return str
+    return None
 
 
 class RowCodec[R: Struct]:
     """Row structs as tuples of values in column order."""
 
-    __slots__ = ("_converted", "_decoders", "columns", "row")
+    __slots__ = ("_good", "_in", "_ints", "_make", "_out", "_texts", "columns", "row")
 
     def __init__(self, row: type[R]) -> None:
         self.row = row
         self.columns = columns_of(row)
-        hints = get_type_hints(row)
-        self._decoders = [msgspec.json.Decoder(hints[column.name]) if column.kind is Kind.JSON else None for column in self.columns]
-        enums = [
-            isinstance(hints[column.name], type) and column.kind is Kind.TEXT and hints[column.name] is not str for column in self.columns
-        ]
-        self._converted = [
-            (position, column.kind, hints[column.name])
-            for position, column in enumerate(self.columns)
-            if column.kind is Kind.JSON or enums[position]
-        ]
+        self._make: Callable[..., R] = row
+        self._good: set[tuple[type, ...]] = set()
+        self._ints = [position for position, column in enumerate(self.columns) if column.kind is Kind.INT]
+        self._texts = [position for position, column in enumerate(self.columns) if column.kind is Kind.TEXT]
+        names = row.__struct_fields__
+        if row.__match_args__ != names:  # keyword-only fields
+            self._make = lambda *values: row(**dict(zip(names, values, strict=True)))
+        hints = get_type_hints(row, include_extras=True)
+        self._in: list[tuple[int, Conversion]] = []
+        self._out: list[tuple[int, Conversion]] = []
+        for position, column in enumerate(self.columns):
+            self._convert(position, column.kind, hints[column.name])
+
+    def _convert(self, position: int, kind: Kind, annotation: Any) -> None:
+        if kind is Kind.JSON:
+            self._in.append((position, lambda value: msgspec.json.encode(value).decode()))
+            self._out.append((position, msgspec.json.Decoder(annotation).decode))
+            return
+        conversion = plain(kind, annotation)
+        if conversion is not None:
+            self._in.append((position, conversion))
+        if conversion is str:
+            (enum,) = (found for found in classes_in(annotation) if found is not NoneType)
+            self._out.append((position, enum))
 
     def values(self, row: R) -> tuple[Value, ...]:
-        """The row's columns."""
+        """The row's columns. `Malformed` names a field that its column cannot hold: better one part parked than a batch refused."""
         values = msgspec.structs.astuple(row)
-        if not self._converted:
-            return values
-        changed = list(values)
-        for position, kind, _ in self._converted:
-            value = changed[position]
-            changed[position] = msgspec.json.encode(value).decode() if kind is Kind.JSON else value and str(value)
-        return tuple(changed)
+        if self._in:
+            values = _converted(values, self._in)
+        types = tuple(map(type, values))
+        if types not in self._good:
+            self._check_types(types)
+        for position in self._texts:
+            if values[position] is not None and "\0" in values[position]:
+                raise Malformed(f"{self._named(position)} holds a NUL character, which not every store can hold")
+        for position in self._ints:
+            if values[position] is not None and not LEAST <= values[position] <= GREATEST:
+                raise Malformed(f"{self._named(position)} is {values[position]}, which does not fit a 64-bit integer")
+        return values
+
+    def _check_types(self, types: tuple[type, ...]) -> None:
+        for position, (column, found) in enumerate(zip(self.columns, types, strict=True)):
+            if found is not TYPES[column.kind] and found is not NoneType:
+                raise Malformed(f"{self._named(position)} holds a {found.__name__}, its column is {column.kind.value}")
+        if len(self._good) < SEEN:
+            self._good.add(types)
+
+    def _named(self, position: int) -> str:
+        return f"row {self.row.__name__}.{self.columns[position].name}"
 
     def struct(self, values: Sequence[Value]) -> R:
         """The row of these columns."""
-        if not self._converted:
-            return self.row(*values)
-        changed: list[Any] = list(values)
-        for position, kind, hint in self._converted:
-            value = changed[position]
-            decoder = self._decoders[position]
-            if kind is Kind.JSON and decoder is not None:
-                changed[position] = decoder.decode(value)
-            elif value is not None:
-                changed[position] = msgspec.convert(value, hint)
-        return self.row(*changed)
+        return self._make(*(_converted(values, self._out) if self._out else values))
+
+
+def _converted(values: Sequence[Any], conversions: Sequence[tuple[int, Conversion]]) -> tuple[Any, ...]:
+    changed = list(values)
+    for position, conversion in conversions:
+        value = changed[position]
+        if value is not None:
+            changed[position] = conversion(value)
+    return tuple(changed)
 
 
 def as_json(columns: Sequence[Column], values: Sequence[Value] | None) -> dict[str, Any] | None:
