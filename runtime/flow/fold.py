@@ -19,7 +19,7 @@ from runtime.ports import Change, Generation, Letter, Output, Phase, Recorded, R
 from runtime.steps import Steps, ask
 
 if TYPE_CHECKING:
-    from runtime.flow.sink import Sink
+    from runtime.flow.sink import Sink, Taker
 
 OUTPUTS = 1_000  # numbers of outputs kept for each part of a split event
 
@@ -111,10 +111,11 @@ class Batch:
         """Decode what some part handles and lay it beside the row or the delta that it belongs to."""
         codec, handlers = self.app.events, self.sink.handlers
         tenant = self.app.tenant_of(stream)
+        own: dict[str, list[Item]] = {}  # the stream's one row in each part that it alone feeds
         for event in events:
             tag = event.type
-            folds = handlers.get(tag)
-            if folds is None:
+            takers = handlers.get(tag)
+            if takers is None:
                 if tag not in codec.known:
                     self._park_unknown(stream, event)
                 if tag not in codec.upcasts:
@@ -125,7 +126,7 @@ class Batch:
                 self._blame(stream, event, str(error))
                 continue
             for index, part in enumerate(parts):
-                self._lay(tenant, event, part, index, self.sink.handlers_of(type(part)) if folds is None else folds)
+                self._lay(tenant, event, part, index, self.sink.handlers_of(type(part)) if takers is None else takers, own)
 
     def _park_unknown(self, stream: str, event: Recorded) -> None:
         for fold in self.sink.folds:
@@ -135,28 +136,31 @@ class Batch:
     def _blame(self, stream: str, event: Recorded, text: str) -> None:
         """A stored event that fits no class: each part that is not parked there yet has its tries."""
         stops = self._stops.get(stream, {})
-        for fold in self.sink.handlers.get(event.type) or self.sink.folds:
-            name = fold.part.name
+        everybody = [(fold.part.name, fold) for fold in self.sink.folds]
+        for name, _ in self.sink.handlers.get(event.type) or everybody:
             if self.only in (None, name) and stops.get(name, event.version + 1) > event.version:
                 raise Poison(name, stream, event.version, text)
 
-    def _lay(self, tenant: str, recorded: Recorded, event: Any, index: int, folds: Sequence[Fold]) -> None:
-        stream = recorded.stream
-        stops = self._stops.get(stream)
+    def _lay(self, tenant: str, recorded: Recorded, event: Any, index: int, takers: "Sequence[Taker]", own: dict[str, list[Item]]) -> None:
+        stops = self._stops.get(recorded.stream) if self._stops else None
         measured: dict[Any, list[Any] | None] = {}
-        for fold in folds:
-            part = fold.part.name
-            if (stops is not None and stops.get(part, recorded.version + 1) <= recorded.version) or (
-                self.only is not None and self.only != part
-            ):
+        for name, fold in takers:
+            if stops is not None and stops.get(name, recorded.version + 1) <= recorded.version:
+                continue
+            if self.only is not None and self.only != name:
                 continue
             try:
                 if isinstance(fold, AggregationFold):
                     self._add(fold, tenant, event, measured)
-                else:
-                    self._rows.setdefault(part, {}).setdefault((tenant, fold.key(event)), []).append((recorded, event, index))
+                    continue
+                items = own.get(name)
+                if items is None:
+                    items = self._rows.setdefault(name, {}).setdefault((tenant, fold.key(event)), [])
+                    if not fold.many:
+                        own[name] = items
+                items.append((recorded, event, index))
             except Exception as error:
-                raise Poison(part, stream, recorded.version, describe(error)) from error
+                raise Poison(name, recorded.stream, recorded.version, describe(error)) from error
 
     def _add(self, fold: AggregationFold, tenant: str, event: Any, measured: dict[Any, list[Any] | None]) -> None:
         """Pre-combine a contribution; parts that share a measure function compute it once."""

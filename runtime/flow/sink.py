@@ -29,6 +29,7 @@ CAREFUL_STREAMS = 20  # streams a batch while being careful
 GAP_TRIES = 3  # before a hole in the store itself parks its stream
 
 type Arrivals = Mapping[str, Sequence[Recorded]]
+type Taker = tuple[str, Fold]  # a part's name and fold
 
 
 class Applied(Struct):
@@ -39,7 +40,11 @@ class Applied(Struct):
 
 
 class Moved(Exception):
-    """Somebody else advanced these streams, or took the shards: prepare the batch again."""
+    """The batch was prepared for other watermarks than the locked ones, or somebody took the shards: prepare it again."""
+
+    def __init__(self, known: dict[str, int] | None = None) -> None:
+        super().__init__()
+        self.known = known
 
 
 class Sink:
@@ -70,16 +75,16 @@ class Sink:
         self.guest, self.telemetry = guest, telemetry
         self.max_tries = MAX_TRIES
         self.locking_order = sorted(self.folds, key=lambda fold: fold.part.name)
-        self.handlers: dict[str, list[Fold]] = {}
+        self.handlers: dict[str, list[Taker]] = {}
         for fold in self.folds:
             for tag in fold.handles:
-                self.handlers.setdefault(tag, []).append(fold)
+                self.handlers.setdefault(tag, []).append((fold.part.name, fold))
         self._held: set[int] = set()  # shards whose row carries our name
         self._shaken: set[int] = set()  # shards taken over from somebody who died, until a batch succeeds on them
         self._dirty: set[int] = set()  # … from several in a row: perhaps an event kills whoever folds it
         self._sent: dict[int, int] = {}  # shard -> number of the last change signalled by us
 
-    def handlers_of(self, event: type[Event]) -> Sequence[Fold]:
+    def handlers_of(self, event: type[Event]) -> Sequence[Taker]:
         """The folds that take this event class."""
         return self.handlers.get(tag_of(event), ())
 
@@ -87,8 +92,9 @@ class Sink:
     def apply(self, arrivals: Arrivals) -> Steps[Applied]:
         """Fold what is new of these streams and tell the listeners. Raises `Unavailable` (nothing lost: hand it over again) or `Stopped`."""
         started = self.telemetry.started()
+        # Mostly the bus brings just what comes next: prepare for that, and let the locked watermarks say if it was wrong.
+        known = {stream: min(event.version for event in events) - 1 for stream, events in arrivals.items() if events}
         for _ in range(REDOS):
-            known = yield from ask(self.rows.watermarks_of, self.group, self.generation, list(arrivals))
             fresh, holes = yield from self._fresh(arrivals, known)
             if not fresh and not holes:
                 return Applied()
@@ -101,7 +107,8 @@ class Sink:
                 yield from self._tread_carefully(fresh)
             try:
                 applied = yield from self._transact(shards, fresh, known, holes)
-            except Moved:
+            except Moved as moved:
+                known = known if moved.known is None else moved.known
                 continue
             except Poison as poison:
                 yield from self._count(poison)
@@ -164,19 +171,24 @@ class Sink:
         holes: set[str] = set()
         for stream, events in arrivals.items():
             after = known.get(stream, 0)
+            if in_order(events, after):
+                fresh[stream] = list(events)
+                continue
             by_version = {event.version: event for event in events if event.version > after}
             if not by_version:
                 continue
-            if max(by_version) - after == len(by_version):
+            last = max(by_version)
+            if last - after == len(by_version):
                 ordered = [by_version[version] for version in sorted(by_version)]
             else:
-                ordered = yield from self._fill(stream, after, max(by_version))
-                if not ordered or ordered[-1].version < max(by_version):
+                ordered = yield from self._fill(stream, after, last)
+                if not ordered or ordered[-1].version < last:
                     holes.add(stream)
             if ordered:
                 fresh[stream] = ordered
-                if max(event.epoch for event in ordered) > self.epoch:
-                    raise StoreRestored(restored(self.group, f"{stream!r} has events of a newer epoch than {self.epoch}"))
+        newest = max((event.epoch for events in fresh.values() for event in events), default=0)
+        if newest > self.epoch:
+            raise StoreRestored(restored(self.group, f"events of epoch {newest} arrived, the rows were folded from {self.epoch}"))
         return fresh, holes
 
     def _fill(self, stream: str, after: int, until: int) -> Steps[list[Recorded]]:
@@ -205,8 +217,9 @@ class Sink:
             generation, states = yield from ask(tx.lock, shards)
             self._check(generation, states)
             streams = [*fresh, *(stream for stream in sorted(holes) if stream not in fresh)]
-            if (yield from ask(tx.watermarks, streams)) != {stream: known[stream] for stream in streams if stream in known}:
-                raise Moved
+            marks = yield from ask(tx.watermarks, streams)
+            if any(marks.get(stream, 0) != known.get(stream, 0) for stream in streams):
+                raise Moved({**known, **dict.fromkeys(streams, 0), **marks})
             letters = yield from ask(tx.letters, streams)
             batch = Batch(self, generation, states[0], letters)
             batch.park_holes(holes, fresh, known)
@@ -329,6 +342,15 @@ class Sink:
             raise
         else:
             yield from ask(tx.rollback)
+
+
+def in_order(events: Sequence[Recorded], after: int) -> bool:
+    """Whether these are just the next events, each once."""
+    for event in events:
+        after += 1
+        if event.version != after:
+            return False
+    return bool(events)
 
 
 def deaths_of(state: ShardState, holder: str) -> int:
