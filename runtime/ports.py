@@ -16,8 +16,8 @@ from msgspec import Struct
 from runtime.domain.filters import Query
 from runtime.domain.tables import Group, Table, Value
 from runtime.errors import Conflict, Rejected
-
-SHARDS = 256
+from runtime.limits import SHARDS as SHARDS
+from runtime.limits import Limits as Limits
 
 
 def shard_of(stream: str) -> int:
@@ -26,17 +26,6 @@ def shard_of(stream: str) -> int:
 
 
 # --- event store -----------------------------------------------------------------------------------------------
-
-
-class Limits:
-    """Law 5: the smallest of what the three clouds hold. Refused with `LimitExceeded` before any write, by every provider."""
-
-    events_per_append = 90  # DynamoDB and Azure Tables: 100 items a transaction; head, key and outbox share it
-    bytes_per_append = 4 * 1024 * 1024  # DynamoDB TransactWriteItems, Azure Tables batch
-    bytes_per_event = 400_000  # DynamoDB item
-    characters_per_property = 32_000  # Azure Tables string property: 32K characters of UTF-16
-    stream_characters = 200
-    key_characters = 200
 
 
 class New(Struct, frozen=True, gc=False):
