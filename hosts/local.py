@@ -1,0 +1,181 @@
+"""Everything in one process: command functions, relay, projectors, saga dispatchers, each loop on a thread of its own.
+
+    commands ─▶ store ─▶ relay ─▶ bus ─▶ projector per group ─▶ rows ─▶ signals
+                                     └─▶ projector per saga ─▶ outbox ─▶ dispatcher ─▶ commands
+
+`trimaran dev` and `trimaran demo` are this with a face. A thread that ends in an error stops the whole process, which says why.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from hosts.providers import Events, open_bus, open_events, open_rows, sqlite_path
+from hosts.settings import Settings
+from runtime.domain import App
+from runtime.errors import Misconfigured
+from runtime.flow.command import Commands
+from runtime.flow.dispatch import Dispatcher
+from runtime.flow.project import Projector, consumer_group, open_generation
+from runtime.flow.reading import Reading
+from runtime.flow.relay import Relaying
+from runtime.flow.sink import Sink
+from runtime.flow.sync import Sync
+from runtime.ports import Bus, ReadStore, Signals
+from runtime.steps import run
+
+JOIN_S = 30.0
+AGAIN_S = 0.2
+
+
+class Local:
+    """An app on opened ports. `start` and `stop` once each; `failure` is what stopped it by itself."""
+
+    def __init__(self, app: App, events: Events, rows: ReadStore, bus: Bus, signals: Signals) -> None:
+        self.app, self.events, self.rows, self.bus, self.signals = app, events, rows, bus, signals
+        self.commands = Commands(app, events.store, events.snapshots)
+        self.reading = Reading(app, rows)
+        self.relaying = Relaying(app, events.relay, bus)
+        self.projectors: dict[str, Projector] = {}
+        self.dispatchers = {
+            group.name: Dispatcher(app, group.name, rows, Commands(app, events.store, events.snapshots))
+            for group in app.groups.values()
+            if group.saga
+        }
+        self.stop_event = threading.Event()
+        self.failure: Exception | None = None
+        self._feeding = [group.name for group in app.groups.values()]
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Make the groups' generations (here, so that `Stopped` reaches the caller), then the threads."""
+        for group in self._feeding:
+            self.projectors[group] = self._projector(group)
+        self._thread("relay", self.relaying.loop)
+        for group in self._feeding:
+            self._thread(f"projector {group}", partial(self._project, group))
+        for saga, dispatcher in self.dispatchers.items():
+            self._thread(f"dispatcher {saga}", dispatcher.loop)
+
+    def _thread(self, name: str, loop: Callable[[threading.Event], None]) -> None:
+        def body() -> None:
+            try:
+                loop(self.stop_event)
+            except Exception as error:  # noqa: BLE001  handed to whoever waits, and everything stops
+                self.failure = self.failure or error
+                self.stop_event.set()
+
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _projector(self, group: str) -> Projector:
+        generation = run(open_generation(self.app, group, self.events.store, self.rows))
+        holder = f"{os.uname().nodename}-{os.getpid()}-{group}"
+        return Projector(self.app, generation, self.events.store, self.rows, self.bus, self.signals, holder=holder)
+
+    def _project(self, group: str, stop: threading.Event) -> None:
+        """Project the live generation; when a rebuild fences it, the next one."""
+        while True:
+            self.projectors[group].loop(stop)
+            if stop.wait(AGAIN_S):
+                return
+            self.projectors[group] = self._projector(group)
+
+    def stop(self) -> None:
+        """Drain the batches in hand and end the threads."""
+        self.stop_event.set()
+        until = time.monotonic() + JOIN_S
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def lag(self) -> dict[str, int]:
+        """Per group, how many messages it has not folded yet."""
+        return {
+            group: sum(self.bus.lag(consumer_group(self.app, projector.generation)).values())
+            for group, projector in self.projectors.items()
+        }
+
+    def follow(self, saga: str) -> Callable[[str, int], bool]:
+        """Whether a saga has seen a stream up to a version."""
+
+        def seen(stream: str, version: int) -> bool:
+            number = self.projectors[saga].generation.number
+            return self.rows.watermarks_of(saga, number, [stream]).get(stream, 0) >= version
+
+        return seen
+
+    def settle(self, waiting: threading.Event, progress: Callable[[], None] = lambda: None) -> bool:
+        """Wait until everything stored is published, projected and dispatched; False if `waiting` or the process was stopped.
+
+        A lost message is found by comparing the store with the watermarks, once the bus has nothing more to bring.
+        """
+        while not waiting.is_set() and not self.stop_event.is_set():
+            progress()
+            if self.events.relay.backlog() or any(self.lag().values()) or self._due():
+                waiting.wait(0.02)
+            elif not self._sync():
+                return True
+        return False
+
+    def _due(self) -> bool:
+        clock = self.rows.clock()
+        return any(self.rows.due(saga, clock, 1) for saga in self.dispatchers)
+
+    def _sync(self) -> int:
+        """What the bus did not bring to some group; as a guest, so that the projectors go on."""
+        found = 0
+        for group, projector in self.projectors.items():
+            generation = projector.generation
+            sink = Sink(
+                self.app,
+                group,
+                generation.number,
+                self.events.store,
+                self.rows,
+                self.signals,
+                epoch=generation.epoch,
+                guest=True,
+            )
+            found += run(Sync(sink).run())
+        return found
+
+
+def open_local(settings: Settings, app: App, stack: ExitStack) -> Local:
+    """Open all ports; the stack closes them. A second process on one memory:// bus is refused."""
+    if settings.bus.startswith("memory:"):
+        for option, url in (("events", settings.events), ("rows", settings.rows)):
+            if url.startswith("sqlite:"):
+                _claim(url, option, stack)
+    events = open_events(settings.events, app)
+    stack.callback(events.store.close)
+    rows = open_rows(settings.rows, app)
+    stack.callback(rows.close)
+    bus, signals = open_bus(settings.bus, app)
+    stack.callback(bus.close)
+    stack.callback(signals.close)
+    local = Local(app, events, rows, bus, signals)
+    stack.callback(local.stop)
+    return local
+
+
+def _claim(url: str, option: str, stack: ExitStack) -> None:
+    """Hold a lock file beside the database for as long as this process lives."""
+    path = Path(sqlite_path(url, option) + ".lock")
+    file = stack.enter_context(path.open("a+"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        raise Misconfigured(
+            f"another process ({file.read().strip() or 'unknown'}) already runs on {url} with --bus memory://: "
+            "stop it, or use --bus kafka://… for several processes"
+        ) from None
+    file.truncate(0)
+    file.write(f"pid {os.getpid()}")
+    file.flush()

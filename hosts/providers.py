@@ -1,0 +1,135 @@
+"""Which module keeps which promise: one closed table from a URL's scheme to its provider, imported only when it is chosen.
+
+A host never names a technology; function archives are built from this table, so what is not in it is not in them.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from runtime.domain import App
+from runtime.errors import Misconfigured
+from runtime.ports import Bus, EventStore, ReadStore, Relay, Signals, Snapshots
+
+PARTITIONS = 8
+
+EVENTS = {"memory": "providers.memory", "sqlite": "providers.sqlite", "postgresql": "providers.postgres"}
+ROWS = EVENTS
+BUS = {"memory": "providers.memory", "kafka": "providers.kafka"}
+
+EXAMPLES = {
+    "memory": "memory://",
+    "sqlite": "sqlite:///file.db (sqlite:////absolute/file.db)",
+    "postgresql": "postgresql://user:password@host:5432/database",
+    "kafka": "kafka://host:9092",
+}
+
+
+class Events(Struct):
+    """An event store with what lives beside it."""
+
+    store: EventStore
+    snapshots: Snapshots
+    relay: Relay
+
+
+def scheme_of(url: str, option: str, known: dict[str, str]) -> str:
+    """The scheme of a URL that this option knows; `Misconfigured` with examples otherwise."""
+    scheme, colon, rest = url.partition("://")
+    if colon and scheme == "postgres":
+        scheme = "postgresql"
+    if not colon or scheme not in known:
+        examples = ", ".join(EXAMPLES[each] for each in known)
+        raise Misconfigured(f"--{option} {without_password(url)!r} is not a URL that is known here: write {examples}")
+    if scheme == "memory" and rest:
+        raise Misconfigured(f"--{option} {url!r}: memory:// takes nothing after it")
+    return scheme
+
+
+def without_password(url: str) -> str:
+    """A URL for people."""
+    head, at, tail = url.rpartition("@")
+    if not at or "://" not in head:
+        return url
+    scheme, _, login = head.partition("://")
+    return f"{scheme}://{login.partition(':')[0]}@{tail}"
+
+
+def open_events(url: str, app: App) -> Events:
+    """The event store, snapshots and relay of a URL. Raises `Misconfigured`, `Unavailable`."""
+    scheme = scheme_of(url, "events", EVENTS)
+    package = EVENTS[scheme]
+    match scheme:
+        case "memory":
+            store = _class(package, "events", "MemoryEventStore")()
+            return Events(store, _class(package, "snapshots", "MemorySnapshots")(), _class(package, "relay", "MemoryRelay")(store))
+        case "sqlite":
+            store = _class(package, "events", "SqliteEventStore")(sqlite_path(url, "events"))
+            return Events(store, _class(package, "snapshots", "SqliteSnapshots")(store), _class(package, "relay", "SqliteRelay")(store))
+        case _:
+            store = _class(package, "events", "PostgresEventStore")(url, app.name)
+            return Events(store, _class(package, "snapshots", "PostgresSnapshots")(store), _class(package, "relay", "PostgresRelay")(store))
+
+
+def open_rows(url: str, app: App) -> ReadStore:
+    """The read store of a URL. Raises `Misconfigured`, `Unavailable`."""
+    scheme = scheme_of(url, "rows", ROWS)
+    package = ROWS[scheme]
+    rows: ReadStore
+    match scheme:
+        case "memory":
+            rows = _class(package, "rows", "MemoryReadStore")()
+        case "sqlite":
+            rows = _class(package, "rows", "SqliteReadStore")(sqlite_path(url, "rows"))
+        case _:
+            rows = _class(package, "rows", "PostgresReadStore")(url, app.name)
+    return rows
+
+
+def open_bus(url: str, app: App) -> tuple[Bus, Signals]:
+    """The bus of a URL, its topic made if it is not there, and the signals that travel with it."""
+    scheme = scheme_of(url, "bus", BUS)
+    package = BUS[scheme]
+    if scheme == "memory":
+        return _class(package, "bus", "MemoryBus")(PARTITIONS), _class(package, "signals", "MemorySignals")()
+    bus = _class(package, "bus", "KafkaBus")(url, f"{app.name}-events", PARTITIONS)
+    signals = _class(package, "signals", "KafkaSignals")(url, f"{app.name}-signals")
+    bus.ensure(RETENTION_S)
+    signals.ensure(SIGNALS_RETENTION_S)
+    return bus, signals
+
+
+RETENTION_S = 7 * 86_400.0
+SIGNALS_RETENTION_S = 3_600.0
+
+
+def _class(package: str, module: str, name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(import_module(f"{package}.{module}"), name)
+    return found
+
+
+def sqlite_path(url: str, option: str) -> str:
+    """The file of `sqlite:///relative` or `sqlite:////absolute`; its directory is made."""
+    path = url.removeprefix("sqlite://")
+    if not path.startswith("/") or not path.strip("/"):
+        raise Misconfigured(f"--{option} {url!r}: write {EXAMPLES['sqlite']}")
+    file = Path(path[1:])
+    if file.is_dir():
+        raise Misconfigured(f"--{option} {url!r}: {file} is a directory, name a file in it")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"--{option} {url!r}: cannot make {file.parent} ({error.strerror}): choose another place") from error
+    return str(file)
+
+
+def refuse_memory(url: str, option: str) -> None:
+    """`Misconfigured` for memory:// where another process should see what is written."""
+    if url.startswith("memory:"):
+        raise Misconfigured(
+            f"--{option} memory:// lives inside one process, and this is another: "
+            f"use {EXAMPLES['kafka'] if option == 'bus' else EXAMPLES['sqlite']}, or `trimaran dev`, which is one process"
+        )

@@ -1,0 +1,78 @@
+"""What a host is told: which app, which stores and bus, where to listen; from options, else the environment, else this machine's defaults.
+
+option      environment            default
+--app       TRIMARAN_APP           shop
+--events    TRIMARAN_EVENTS        sqlite:///.trimaran/<app>/events.db
+--rows      TRIMARAN_ROWS          sqlite:///.trimaran/<app>/rows.db
+--bus       TRIMARAN_BUS           memory://
+--host      TRIMARAN_HOST          127.0.0.1
+--port      TRIMARAN_PORT          8000
+"""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from msgspec import Struct
+
+from runtime.domain import App
+from runtime.errors import Misconfigured
+
+DATA = ".trimaran"
+APPS = {"shop": "apps.shop:app", "flights": "apps.flights:app"}
+
+
+class Settings(Struct, frozen=True):
+    """URLs and addresses, all said."""
+
+    app: str
+    events: str
+    rows: str
+    bus: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+def settings(app: str = "", events: str = "", rows: str = "", bus: str = "", host: str = "", port: int | None = None) -> Settings:
+    """What was not said comes from the environment, then from the defaults. Raises `Misconfigured`."""
+    app = _said(app, "APP", "shop")
+    home = f"{DATA}/{app.replace(':', '.')}"
+    return Settings(
+        app,
+        _said(events, "EVENTS", f"sqlite:///{home}/events.db"),
+        _said(rows, "ROWS", f"sqlite:///{home}/rows.db"),
+        _said(bus, "BUS", "memory://"),
+        _said(host, "HOST", "127.0.0.1"),
+        _port(_said("" if port is None else str(port), "PORT", "8000")),
+    )
+
+
+def _said(option: str, name: str, default: str) -> str:
+    return option or os.environ.get(f"TRIMARAN_{name}", "") or default
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65_535:
+        raise Misconfigured(f"port {text!r} is not a number from 0 to 65535 (0: any free one)")
+    return int(text)
+
+
+def load_app(name: str) -> App:
+    """The app of a short name or of `module:name`, looked up in the working directory, too. Raises `Misconfigured`."""
+    module_name, colon, attribute = APPS.get(name, name).partition(":")
+    if not colon or not module_name or not attribute:
+        raise Misconfigured(f"app {name!r} is not known: say {', '.join(APPS)}, or module:name such as apps.shop:app")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise Misconfigured(f"app {name!r}: there is no module {module_name!r} in {here}") from None
+        raise Misconfigured(f"app {name!r}: {module_name} needs the module {error.name!r}, which is not installed") from None
+    app = getattr(module, attribute, None)
+    if not isinstance(app, App):
+        found = ", ".join(key for key, value in vars(module).items() if isinstance(value, App)) or "none"
+        raise Misconfigured(f"app {name!r}: {module_name} has no App called {attribute!r} (it has: {found})")
+    return app
