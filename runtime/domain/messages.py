@@ -6,7 +6,7 @@ can never match is an error there. The tag is the class name; it is what stores 
 
 from collections.abc import Callable
 from types import FunctionType, UnionType
-from typing import Annotated, Any, NewType, TypeAliasType, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NewType, TypeAliasType, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +42,8 @@ def classes_in(annotation: Any) -> tuple[type, ...]:
         return classes_in(annotation.__supertype__)
     if get_origin(annotation) is Annotated:
         return classes_in(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return tuple(dict.fromkeys(type(value) for value in get_args(annotation)))
     if get_origin(annotation) is Union or isinstance(annotation, UnionType):
         return tuple(found for member in get_args(annotation) for found in classes_in(member))
     if isinstance(annotation, type):
