@@ -1,24 +1,18 @@
 """One SQLite file, shared well: a writer that commits everybody's waiting work in one transaction, and a connection per reading thread.
 
-A durable commit costs one disk flush however much it holds. So the first thread to come becomes the leader and commits its own
-work at once, on its own thread; who comes while the disk is busy waits in line, and the next leader commits the whole line:
-
-    idle ──write──▶ leading ──nobody waits──▶ idle
-                      │  ▲
-                      └──┘ somebody waits: the first of them leads
-
-Work that fails takes nobody along: domain errors are raised before the first write, and after any other error the transaction
-is rolled back and each work of the line is committed alone.
+A durable commit costs one disk flush however much it holds, so concurrent work is committed together (see `line`), while a lone
+thread commits on its own thread at once. Work that fails takes nobody along: domain errors are raised before the first write, and
+after any other error the transaction is rolled back and each work of the batch is committed alone.
 
 Imports stay few on purpose: this module is on the way from a cold start to the first command.
 """
 
 import sqlite3
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections.abc import Callable, Sequence
 from time import monotonic, sleep
-from typing import Any
 
+from providers.sqlite.line import Line, Turn
 from runtime.errors import Misconfigured, TrimaranError, Unavailable
 
 type Work[T] = Callable[[sqlite3.Connection], T]
@@ -111,20 +105,6 @@ def _schema_version(connection: sqlite3.Connection, component: str) -> int:
     return row[0] if row else 0
 
 
-class _Turn:
-    """A thread waiting in line: its work (None: it wants the writer for itself), and how it went."""
-
-    __slots__ = ("done", "error", "gate", "leads", "outcome", "work")
-
-    def __init__(self, work: Work[Any] | None) -> None:
-        self.work = work
-        self.gate = allocate_lock()
-        self.gate.acquire()
-        self.leads = self.done = False
-        self.outcome: Any = None
-        self.error: BaseException | None = None
-
-
 class Database:
     """A file, its one writer, and its reading connections."""
 
@@ -139,20 +119,18 @@ class Database:
             raise translated(error, path) from error
         self._home = get_ident()
         self._readers: dict[int, sqlite3.Connection] = {}
-        self._mutex = allocate_lock()  # guards the two below, held for nanoseconds
-        self._busy = False
-        self._line: list[_Turn] = []
+        self._line = Line()
 
     # reading
 
     def read[T](self, work: Work[T]) -> T:
         """Do a short read: on the opening thread with the idle writer's connection (its cache is warm), else with the thread's own."""
         try:
-            if get_ident() == self._home and self._lead_if_idle():
+            if get_ident() == self._home and self._line.lead_alone():
                 try:
                     return work(self._writer)
                 finally:
-                    self._pass_on()
+                    self._line.pass_on()
             return work(self.reader())
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
@@ -172,14 +150,14 @@ class Database:
 
         `work` may raise a `TrimaranError`, but only before its first write.
         """
-        if self._lead_if_idle():
+        if self._line.lead_alone():
             try:
                 return self._commit_alone(work)
             finally:
-                self._pass_on()
-        turn = self._wait_in_line(work)
+                self._line.pass_on()
+        turn = self._line.stand(work)
         if not turn.done:
-            self._lead_line()
+            self._lead()
         if turn.error is not None:
             raise turn.error
         outcome: T = turn.outcome
@@ -187,12 +165,13 @@ class Database:
 
     def seize(self) -> sqlite3.Connection:
         """The writer for oneself, in a transaction just begun; give it back with `end`."""
-        if not self._lead_if_idle():
-            self._wait_in_line(None)
+        if not self._line.lead_alone(anyway=True):
+            self._line.stand(None)
+            self._line.batch()
         try:
             self._begin()
         except BaseException:
-            self._pass_on()
+            self._line.pass_on()
             raise
         return self._writer
 
@@ -201,10 +180,10 @@ class Database:
         try:
             if commit:
                 self._commit()
-            elif self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+            else:
+                self._roll_back()
         finally:
-            self._pass_on()
+            self._line.pass_on()
 
     def close(self) -> None:
         """Close every connection; nobody may be using the database."""
@@ -212,71 +191,23 @@ class Database:
             connection.close()
         self._readers.clear()
 
-    # the line
-
-    def _lead_if_idle(self) -> bool:
-        with self._mutex:
-            if self._busy:
-                return False
-            self._busy = True
-            return True
-
-    def _wait_in_line(self, work: Work[Any] | None) -> _Turn:
-        """Return when somebody did the work, or when it is this thread's turn to lead."""
-        turn = _Turn(work)
-        with self._mutex:
-            if not self._busy:  # the leader left in between
-                self._busy = turn.leads = True
-                self._line.insert(0, turn)
-            else:
-                self._line.append(turn)
-        if not turn.leads:
-            try:
-                turn.gate.acquire()
-            except BaseException:  # Ctrl-C on the waiting thread: leave the line, do not strand who stands behind
-                self._leave(turn)
-                raise
-        if work is None:
-            with self._mutex:
-                self._line.remove(turn)
-        return turn
-
-    def _leave(self, turn: _Turn) -> None:
-        with self._mutex:
-            leads = turn.leads
-            if turn in self._line:
-                self._line.remove(turn)
-        if leads and not turn.done:
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        with self._mutex:
-            if not self._line:
-                self._busy = False
-                return
-            first = self._line[0]
-            first.leads = True
-        first.gate.release()
-
-    def _lead_line(self) -> None:
-        """Commit the line up to the first who wants the writer for itself."""
-        with self._mutex:
-            count = next((n for n, turn in enumerate(self._line) if turn.work is None), len(self._line))
-            batch = self._line[:count]
-            del self._line[:count]
+    def _lead(self) -> None:
+        """Commit the work of the line, with everybody's own outcome."""
+        batch = self._line.batch()
         try:
             self._commit_batch(batch)
-        finally:
+        except BaseException:  # Ctrl-C on the leading thread, and nobody else's fault
             for turn in batch:
-                turn.done = True
-                if not turn.leads:
-                    turn.gate.release()
-            self._pass_on()
+                turn.error = Unavailable(f"{self.path}: the writing thread was interrupted", in_doubt=True)
+            raise
+        finally:
+            self._line.release(batch)
+            self._line.pass_on()
 
-    def _commit_batch(self, batch: list[_Turn]) -> None:
+    def _commit_batch(self, batch: list[Turn]) -> None:
         try:
             self._begin()
-        except BaseException as error:  # noqa: BLE001  handed to each who waits
+        except TrimaranError as error:
             for turn in batch:
                 turn.error = error
             return
@@ -288,17 +219,20 @@ class Database:
                 except TrimaranError as error:
                     turn.error = error
             self._commit()
-        except BaseException:  # noqa: BLE001  found again, and handed on, by whose fault it is
+        except Exception:  # noqa: BLE001  found again, and handed on, by the one whose fault it is
             self._roll_back()
             for turn in batch:
                 self._redo(turn)
+        except BaseException:
+            self._roll_back()
+            raise
 
-    def _redo(self, turn: _Turn) -> None:
+    def _redo(self, turn: Turn) -> None:
         assert turn.work is not None
         turn.error = None
         try:
             turn.outcome = self._commit_alone(turn.work)
-        except BaseException as error:  # noqa: BLE001  handed to the thread whose work it is
+        except Exception as error:  # noqa: BLE001  handed to the thread whose work it is
             turn.error = error
 
     def _commit_alone[T](self, work: Work[T]) -> T:

@@ -38,6 +38,8 @@ _ADD_EVENT = (
 )
 _ADD_KEY = "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)"
 _FIND_KEY = "SELECT first, last, epoch, digest FROM keys WHERE stream = ? AND key = ?"
+_STANDING = """SELECT meta.epoch, (SELECT version FROM streams WHERE stream = ?1), first, last, keys.epoch, digest
+    FROM meta LEFT JOIN keys ON stream = ?1 AND key = ?2"""
 _FIND_HEAD = "SELECT version FROM streams WHERE stream = ?"
 _MOVE_HEAD = "UPDATE streams SET version = ?, unpublished = ifnull(unpublished, ?) WHERE stream = ?"
 
@@ -75,7 +77,7 @@ class SqliteEventStore:
     def append(self, append: Append) -> Answer:
         """See `EventStore.append`."""
         check_append(append)
-        answer = self.database.write(lambda connection: _append(connection, append, _epoch(connection)))
+        answer = self.database.write(lambda connection: _append(connection, append))
         self._ring()
         return answer
 
@@ -83,8 +85,7 @@ class SqliteEventStore:
         """See `EventStore.append_all`."""
 
         def work(connection: sqlite3.Connection) -> list[Answer | Conflict | Rejected]:
-            epoch = _epoch(connection)
-            return [_outcome(connection, append, epoch) for append in appends]
+            return [_outcome(connection, append) for append in appends]
 
         outcomes = self.database.write(work)
         self._ring()
@@ -145,24 +146,23 @@ class SqliteEventStore:
             ring()
 
 
-def _outcome(connection: sqlite3.Connection, append: Append, epoch: int) -> Answer | Conflict | Rejected:
+def _outcome(connection: sqlite3.Connection, append: Append) -> Answer | Conflict | Rejected:
     try:
         check_append(append)
-        return _append(connection, append, epoch)
+        return _append(connection, append)
     except (Conflict, Rejected) as error:  # raised before the append's first write: its neighbours go on
         return error
 
 
-def _append(connection: sqlite3.Connection, append: Append, epoch: int) -> Answer:
+def _append(connection: sqlite3.Connection, append: Append) -> Answer:
     """Every check comes before the first write, so a refused append needs no savepoint to leave nothing behind."""
     execute, stream, events, key = connection.execute, append.stream, append.events, append.key
-    kept = execute(_FIND_KEY, (stream, key)).fetchone()
-    if kept is not None:
-        first, last, kept_epoch, digest = kept
+    epoch, head, kept_first, kept_last, kept_epoch, digest = execute(_STANDING, (stream, key)).fetchone()
+    if digest is not None:
         if digest != append.digest:
             raise KeyReused(stream, key)
-        return Answer(stream, first, last, kept_epoch, True)
-    first = _head(connection, stream)
+        return Answer(stream, kept_first, kept_last, kept_epoch, True)
+    first = head or 0
     if first != append.expected:
         raise Conflict(stream, append.expected, first)
     last = first + len(events)
