@@ -15,6 +15,7 @@ from providers.sql.asked import column_of
 from runtime.domain.filters import Filter, Order, Query
 from runtime.domain.tables import Kind, Table, Value
 from runtime.errors import Malformed
+from runtime.ports import Row
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -39,6 +40,14 @@ def write(table: Table, query: Query, key: str, values: Sequence[Value]) -> str:
     """The cursor after a row; `values` are those of the fields sorted by."""
     shown = tuple(None if value is None else value.isoformat() if isinstance(value, date) else repr_of(value) for value in values)
     return urlsafe_b64encode(msgspec.json.encode(Place(_hash(table, query), key, shown))).decode().rstrip("=")
+
+
+def after_last(table: Table, query: Query, rows: Sequence[tuple[str, Row]]) -> str:
+    """The cursor after the last row of a page."""
+    key, row = rows[-1]
+    assert row.values is not None
+    positions = {column.name: position for position, column in enumerate(table.columns)}
+    return write(table, query, key, [row.values[positions[order.field]] for order in query.order])
 
 
 def read(table: Table, query: Query) -> tuple[list[Value], str] | None:
