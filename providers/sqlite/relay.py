@@ -1,0 +1,93 @@
+"""The outbox in the event store's SQLite file: a stream is pending while its row says from where it is unpublished.
+
+A claim is a plain read. It goes round: it begins behind the stream where the last one ended, so a busy stream never keeps
+another waiting. What this process claimed is remembered here and not in the file, since a repeat does no harm.
+"""
+
+import sqlite3
+import time
+from _thread import allocate_lock
+from collections.abc import Sequence
+from itertools import groupby
+
+from providers.sqlite.events import RECORDED, SqliteEventStore
+from runtime.ports import Head, Pending, Recorded
+
+_PENDING = (
+    "SELECT "
+    + ", ".join(f"events.{column}" for column in RECORDED.split(", "))
+    + """
+    FROM streams INDEXED BY outbox CROSS JOIN events ON events.stream = streams.stream AND events.version >= streams.unpublished
+    WHERE streams.unpublished IS NOT NULL AND streams.stream > ? ORDER BY streams.stream, events.version LIMIT ?"""
+)
+_MARK = """UPDATE streams SET unpublished = CASE WHEN version > ?2 THEN ?2 + 1 END
+    WHERE stream = ?1 AND unpublished <= ?2"""
+
+
+class SqliteRelay:
+    """Claims from, and clears, the outbox of one file."""
+
+    def __init__(self, store: SqliteEventStore) -> None:
+        self._database = store.database
+        self._mutex = allocate_lock()
+        self._after = ""  # the stream where the last claim ended
+        self._claimed: dict[str, float] = {}  # stream -> when
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        store.bells.append(self._ring)
+
+    def claim(self, limit: int, lease_s: float) -> list[Pending]:
+        """See `Relay.claim`."""
+        with self._mutex:
+            return self._claim(limit, time.monotonic(), lease_s)
+
+    def mark(self, published: Sequence[Head]) -> None:
+        """See `Relay.mark`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(_MARK, [(head.stream, head.version) for head in published])
+
+        if published:
+            self._database.write(work)
+        with self._mutex:
+            for head in published:
+                self._claimed.pop(head.stream, None)
+
+    def backlog(self) -> int:
+        """See `Relay.backlog`."""
+        sql = "SELECT count(*) FROM streams INDEXED BY outbox WHERE unpublished IS NOT NULL"
+        return self._database.read(lambda connection: int(connection.execute(sql).fetchone()[0]))
+
+    def wait(self, timeout_s: float) -> None:
+        """See `Relay.wait`."""
+        self._bell.acquire(timeout=timeout_s)
+
+    def _claim(self, limit: int, now: float, lease_s: float) -> list[Pending]:
+        self._claimed = {stream: when for stream, when in self._claimed.items() if when > now - lease_s}
+        found: list[Pending] = []
+        began, wrapped, room = self._after, False, limit
+        while room > 0:
+            page = self._page(self._after, room)
+            for pending in page:
+                if wrapped and pending.stream > began:
+                    return found
+                self._after = pending.stream
+                if pending.stream not in self._claimed:
+                    self._claimed[pending.stream] = now
+                    found.append(pending)
+                    room -= len(pending.events)
+            if not page:
+                if wrapped or not began:
+                    return found
+                wrapped, self._after = True, ""
+        return found
+
+    def _page(self, after: str, limit: int) -> list[Pending]:
+        rows = self._database.read(lambda connection: connection.execute(_PENDING, (after, limit)).fetchall())
+        return [Pending(stream, [Recorded(*row) for row in group]) for stream, group in groupby(rows, key=lambda row: row[0])]
+
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:  # it rings already
+            return
