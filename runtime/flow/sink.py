@@ -134,8 +134,8 @@ class Sink:
             ours = [state.shard for state in states if state.holder.partition("~")[0] == self.holder]
             yield from ask(tx.hold, ours, "")
             yield from ask(tx.commit)
-        except Unavailable:
-            yield from ask(tx.rollback)  # whoever comes next counts one death too many, which does no harm
+        except (Unavailable, Fenced):
+            yield from ask(tx.rollback)  # whoever comes next counts one death too many, which does no harm; or nobody comes
         self._held = self._held - leaving
 
     def resend(self, shards: Sequence[int]) -> Steps[None]:
