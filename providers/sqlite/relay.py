@@ -7,19 +7,14 @@ another waiting. What this process claimed is remembered here and not in the fil
 import sqlite3
 import time
 from _thread import allocate_lock
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from providers.sqlite.events import RECORDED, SqliteEventStore
 from runtime.ports import Head, Pending, Recorded
 
-_PENDING = (
-    "SELECT "
-    + ", ".join(f"events.{column}" for column in RECORDED.split(", "))
-    + """
-    FROM streams INDEXED BY outbox CROSS JOIN events ON events.stream = streams.stream AND events.version >= streams.unpublished
-    WHERE streams.unpublished IS NOT NULL AND streams.stream > ? ORDER BY streams.stream, events.version LIMIT ?"""
-)
+_PENDING = "SELECT stream, unpublished FROM streams INDEXED BY outbox WHERE unpublished IS NOT NULL AND stream > ? ORDER BY stream LIMIT ?"
+_EVENTS = f"SELECT {RECORDED} FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?"
 _MARK = """UPDATE streams SET unpublished = CASE WHEN version > ?2 THEN ?2 + 1 END
     WHERE stream = ?1 AND unpublished <= ?2"""
 
@@ -65,29 +60,38 @@ class SqliteRelay:
     def _claim(self, limit: int, now: float, lease_s: float) -> list[Pending]:
         self._claimed = {stream: when for stream, when in self._claimed.items() if when > now - lease_s}
         found: list[Pending] = []
-        began, wrapped, room = self._after, False, limit
-        while room > 0:
-            page = self._page(self._after, room)
-            for pending in page:
-                if wrapped and pending.stream > began:
-                    return found
-                self._after = pending.stream
-                if pending.stream not in self._claimed:
-                    self._claimed[pending.stream] = now
-                    found.append(pending)
-                    room -= len(pending.events)
-            if not page:
-                if wrapped or not began:
-                    return found
-                wrapped, self._after = True, ""
+        for stream, first in self._pending(limit):
+            if limit <= 0:
+                break
+            self._after = stream
+            if stream not in self._claimed:
+                self._claimed[stream] = now
+                found.append(Pending(stream, self._events(stream, first, limit)))
+                limit -= len(found[-1].events)
         return found
 
-    def _page(self, after: str, limit: int) -> list[Pending]:
-        rows = self._database.read(lambda connection: connection.execute(_PENDING, (after, limit)).fetchall())
-        return [Pending(stream, [Recorded(*row) for row in group]) for stream, group in groupby(rows, key=lambda row: row[0])]
+    def _pending(self, limit: int) -> Iterator[tuple[str, int]]:
+        """Pending streams from where the last claim ended, once round."""
+        began = after = self._after
+        for last_lap in (False, True):
+            while page := self._database.read(partial(_page, after, limit)):
+                for stream, first in page:
+                    if last_lap and stream > began:
+                        return
+                    yield stream, first
+                    after = stream
+            after = ""
+
+    def _events(self, stream: str, first: int, limit: int) -> list[Recorded]:
+        rows = self._database.read(lambda connection: connection.execute(_EVENTS, (stream, first, limit)).fetchall())
+        return [Recorded(*row) for row in rows]
 
     def _ring(self) -> None:
         try:
             self._bell.release()
         except RuntimeError:  # it rings already
             return
+
+
+def _page(after: str, limit: int, connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    return connection.execute(_PENDING, (after, limit)).fetchall()
