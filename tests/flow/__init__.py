@@ -1,0 +1,1 @@
+"""How the flow behaves, in sentences, over the memory providers."""
