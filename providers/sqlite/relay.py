@@ -8,7 +8,6 @@ import sqlite3
 import time
 from _thread import allocate_lock
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from providers.sqlite.events import RECORDED, SqliteEventStore
 from runtime.ports import Head, Pending, Recorded
@@ -34,7 +33,9 @@ class SqliteRelay:
     def claim(self, limit: int, lease_s: float) -> list[Pending]:
         """See `Relay.claim`."""
         with self._mutex:
-            return self._claim(limit, time.monotonic(), lease_s)
+            now = time.monotonic()
+            self._claimed = {stream: when for stream, when in self._claimed.items() if when > now - lease_s}
+            return self._database.read(lambda connection: self._claim(connection, limit, now))
 
     def mark(self, published: Sequence[Head]) -> None:
         """See `Relay.mark`."""
@@ -57,41 +58,33 @@ class SqliteRelay:
         """See `Relay.wait`."""
         self._bell.acquire(timeout=timeout_s)
 
-    def _claim(self, limit: int, now: float, lease_s: float) -> list[Pending]:
-        self._claimed = {stream: when for stream, when in self._claimed.items() if when > now - lease_s}
+    def _claim(self, connection: sqlite3.Connection, limit: int, now: float) -> list[Pending]:
         found: list[Pending] = []
-        for stream, first in self._pending(limit):
+        for stream, first in self._pending(connection, limit):
             if limit <= 0:
                 break
             self._after = stream
             if stream not in self._claimed:
                 self._claimed[stream] = now
-                found.append(Pending(stream, self._events(stream, first, limit)))
-                limit -= len(found[-1].events)
+                events = [Recorded(*row) for row in connection.execute(_EVENTS, (stream, first, limit)).fetchall()]
+                found.append(Pending(stream, events))
+                limit -= len(events)
         return found
 
-    def _pending(self, limit: int) -> Iterator[tuple[str, int]]:
+    def _pending(self, connection: sqlite3.Connection, limit: int) -> Iterator[tuple[str, int]]:
         """Pending streams from where the last claim ended, once round."""
         began = after = self._after
         for last_lap in (False, True):
-            while page := self._database.read(partial(_page, after, limit)):
+            while page := connection.execute(_PENDING, (after, limit)).fetchall():
                 for stream, first in page:
                     if last_lap and stream > began:
                         return
                     yield stream, first
-                    after = stream
+                after = page[-1][0]
             after = ""
-
-    def _events(self, stream: str, first: int, limit: int) -> list[Recorded]:
-        rows = self._database.read(lambda connection: connection.execute(_EVENTS, (stream, first, limit)).fetchall())
-        return [Recorded(*row) for row in rows]
 
     def _ring(self) -> None:
         try:
             self._bell.release()
         except RuntimeError:  # it rings already
             return
-
-
-def _page(after: str, limit: int, connection: sqlite3.Connection) -> list[tuple[str, int]]:
-    return connection.execute(_PENDING, (after, limit)).fetchall()
