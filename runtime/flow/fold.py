@@ -261,7 +261,7 @@ class Batch:
             return
         part, revision = fold.part.name, row.revision + 1
         self.writes.rows.append(RowWrite(part, key, tenant, values, revision))
-        if self.phase is not Phase.LIVE:
+        if self.phase is not Phase.LIVE or isinstance(fold, SagaFold):  # a saga's state is shown to no subscriber
             return
         before, after = changed(fold.table.columns, row.values, values)
         self._changes += 1

@@ -22,6 +22,8 @@ from runtime.steps import Steps, ask, run
 BATCH = 2_000  # deliveries a poll
 POLL_S = 0.2
 SYNC_EVERY_S = 60.0
+TRIM_EVERY_S = 10.0
+HISTORY = 10_000  # changes a shard: how far back a subscription can resume
 
 
 def consumer_group(app: App, generation: Generation) -> str:
@@ -88,7 +90,7 @@ class Projector:
         self.consumer: Consumer = bus.consumer(consumer_group(app, generation))
         self._synced: frozenset[int] = frozenset()  # partitions that were synced since they were assigned
         self._assigned: frozenset[int] = frozenset()
-        self._sync_at = 0.0
+        self._sync_at = self._trim_at = 0.0
         self.folded = 0
         self.undecodable = 0
 
@@ -101,6 +103,7 @@ class Projector:
             folded = applied.events
             yield from ask(self.consumer.commit, {one.partition: one.offset + 1 for one in deliveries})
         folded += yield from self._sync_if_due(idle=not deliveries)
+        yield from self._trim_if_due()
         self.folded += folded
         return folded
 
@@ -137,6 +140,12 @@ class Projector:
         self._synced |= missing
         self._sync_at = self.world.monotonic() + self.sync_every_s
         return folded
+
+    def _trim_if_due(self) -> Steps[None]:
+        now = self.world.monotonic()
+        if now >= self._trim_at:
+            self._trim_at = now + TRIM_EVERY_S
+            yield from ask(self.sink.rows.trim_changes, self.generation.group, self.generation.number, HISTORY)
 
     def _owned(self, partitions: frozenset[int]) -> Callable[[int], bool]:
         width = self._bus.partitions
