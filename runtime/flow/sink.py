@@ -40,9 +40,9 @@ class Applied(Struct):
 
 
 class Moved(Exception):
-    """The batch was prepared for other watermarks than the locked ones, or somebody took the shards: prepare it again."""
+    """The batch was prepared for other watermarks than the stored ones: prepare it again."""
 
-    def __init__(self, known: dict[str, int] | None = None) -> None:
+    def __init__(self, known: dict[str, int]) -> None:
         super().__init__()
         self.known = known
 
@@ -101,14 +101,15 @@ class Sink:
             shards = sorted({shard_of(stream) for stream in (*fresh, *holes)})
             if not self.guest:
                 yield from self._take(shards)
-            if not self._dirty.isdisjoint(shards):
-                if len(fresh) > CAREFUL_STREAMS:
-                    return (yield from self._piecewise(fresh))
-                yield from self._tread_carefully(fresh)
             try:
+                if not self._dirty.isdisjoint(shards):
+                    yield from self._sure(known, [*fresh, *holes])
+                    if len(fresh) > CAREFUL_STREAMS:
+                        return (yield from self._piecewise(fresh))
+                    yield from self._tread_carefully(fresh)
                 applied = yield from self._transact(shards, fresh, known, holes)
             except Moved as moved:
-                known = known if moved.known is None else moved.known
+                known = moved.known
                 continue
             except Poison as poison:
                 yield from self._count(poison)
@@ -215,7 +216,7 @@ class Sink:
         tx = yield from ask(self.rows.begin, self.group, self.generation)
         try:
             generation, states = yield from ask(tx.lock, shards)
-            self._check(generation, states)
+            self._check(generation)
             streams = [*fresh, *(stream for stream in sorted(holes) if stream not in fresh)]
             marks = yield from ask(tx.watermarks, streams)
             if any(marks.get(stream, 0) != known.get(stream, 0) for stream in streams):
@@ -239,15 +240,9 @@ class Sink:
             raise
         return Applied(batch.events, missed + batch.signals)
 
-    def _check(self, generation: Generation, states: Sequence[ShardState]) -> None:
+    def _check(self, generation: Generation) -> None:
         if generation.phase is Phase.FENCED:
             raise Fenced(f"generation {generation.number} of group {self.group!r} is fenced: another one is live")
-        if self.guest:
-            return
-        strangers = {state.shard for state in states if state.holder.partition("~")[0] != self.holder}
-        if strangers:
-            self._held -= strangers
-            raise Moved
 
     def _missed(self, states: Sequence[ShardState], generation: Generation) -> Steps[list[Signal]]:
         """Changes that were committed and perhaps never signalled: a crash, or a commit in doubt, came between."""
@@ -297,6 +292,12 @@ class Sink:
             self._sent[state.shard] = state.signalled
 
     # poison
+    def _sure(self, known: Mapping[str, int], streams: Sequence[str]) -> Steps[None]:
+        """Nobody's old events are held against him: `Moved` unless these watermarks are the stored ones."""
+        marks = yield from ask(self.rows.watermarks_of, self.group, self.generation, streams)
+        if any(marks.get(stream, 0) != known.get(stream, 0) for stream in streams):
+            raise Moved({**known, **dict.fromkeys(streams, 0), **marks})
+
     def _piecewise(self, fresh: Mapping[str, list[Recorded]]) -> Steps[Applied]:
         """A batch after deaths, in small pieces, so that each is safe once it is done."""
         total = Applied()
@@ -325,11 +326,11 @@ class Sink:
                     continue
                 letter = Letter(fold.part.name, stream, events[0].version, "the process died", 0, parked=False, reason="died")
                 tries = yield from ask(self.rows.count_try, self.group, self.generation, letter)
-                if tries <= self.max_tries:
-                    yield from self._rehearse(fold.part.name, stream, events)
+                if tries <= self.max_tries and (yield from self._rehearse(fold.part.name, stream, events)):
+                    yield from self._acquit(fold.part.name, stream)
 
-    def _rehearse(self, part: str, stream: str, events: Sequence[Recorded]) -> Steps[None]:
-        """Fold one part's share of one stream for nothing."""
+    def _rehearse(self, part: str, stream: str, events: Sequence[Recorded]) -> Steps[bool]:
+        """Fold one part's share of one stream for nothing; whether it can be folded."""
         tx = yield from ask(self.rows.begin, self.group, self.generation)
         try:
             generation = Generation(self.group, self.generation, Phase.BLUE, "", self.epoch)
@@ -337,11 +338,24 @@ class Sink:
             yield from batch.fold(tx, {stream: list(events)})
         except Poison:
             yield from ask(tx.rollback)  # an exception, not a death: the batch itself will meet it and count it
+            return False
         except Exception:
             yield from ask(tx.rollback)
             raise
-        else:
+        yield from ask(tx.rollback)
+        return True
+
+    def _acquit(self, part: str, stream: str) -> Steps[None]:
+        """It did not kill: forget its count, or it would be parked together with the one that does."""
+        tx = yield from ask(self.rows.begin, self.group, self.generation)
+        try:
+            yield from ask(tx.lock, [shard_of(stream)])
+            counting = [one for one in (yield from ask(tx.letters, [stream])) if one.part == part and not one.parked]
+            yield from ask(tx.write, Writes(letters_gone=[(one.part, one.stream) for one in counting]))
+            yield from ask(tx.commit)
+        except Exception:
             yield from ask(tx.rollback)
+            raise
 
 
 def in_order(events: Sequence[Recorded], after: int) -> bool:
