@@ -193,6 +193,8 @@ _SHOWN = {"order": _order, "stock": _stock, "payment": _payment, "note": _note}
 def _changes_were_told(sim: "Simulation", group: str, number: int) -> None:
     """Whoever listens and keeps the newest of each row ends with the table; nobody hears of a change that is not in the log."""
     committed = sim.watch.changes.get(group, {})
+    if app.groups[group].saga:  # its state is nobody's business
+        return
     parts = {table.part for table in app.groups[group].tables}
     at, before = sim.watch.flipped.get(group, (number, {}))
     assert at == number

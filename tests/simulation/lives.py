@@ -180,9 +180,6 @@ def operator(sim: "Simulation", notes: Rebuilding, process: Process) -> Steps[No
             continue
         notes.before = 0
         notes.todo.pop(0)
-    while not sim.settling:
-        yield from pause(process, 0.5)
-    yield from physician(sim, process)
 
 
 def _live(sim: "Simulation", group: str) -> Steps[Generation]:
@@ -192,6 +189,8 @@ def _live(sim: "Simulation", group: str) -> Steps[Generation]:
 
 def physician(sim: "Simulation", process: Process) -> Steps[None]:
     """Mends the code, then redrives every letter of every generation until none is left."""
+    while not sim.settling:
+        yield from pause(process, 0.5)
     medicine.mended = True
     while True:
         found = 0

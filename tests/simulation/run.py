@@ -70,6 +70,7 @@ class Simulation:
             for number in range(dice.randint(1, 3)):
                 spawn(f"{group} {number}", partial(lives.projector, self, group), self._skew())
         spawn("operator", partial(lives.operator, self, self.rebuilding))
+        spawn("physician", partial(lives.physician, self))
         spawn("reader", partial(lives.reader, self))
 
     def _skew(self) -> float:
