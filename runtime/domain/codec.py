@@ -115,7 +115,7 @@ class StreamCodec:
             events = self._decoder.decode(b"[" + b",".join(data) + b"]")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._one_by_one(data)
-        return events
+        return events if len(events) == len(data) else self._one_by_one(data)
 
     def _one_by_one(self, data: Sequence[bytes]) -> list[Any]:
         events: list[Any] = []

@@ -1,7 +1,8 @@
 """What a reader may ask of rows: one filter tree with one meaning for every store, for queries and for subscriptions.
 
-Two-valued logic: a comparison with a missing (None) value is false, `Not` of it is true; `Ne` is the exact opposite of `Eq`.
-Text compares by code point. None sorts before everything.
+Two-valued logic: a missing (None) value is neither less nor greater than anything and equals only None, so `eq None` is `IsNull`;
+`ne` is the exact opposite of `eq`, and `Not` of any false comparison is true. Text compares by code point. None sorts before
+everything.
 """
 
 from collections.abc import Callable, Mapping
