@@ -9,8 +9,12 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import kafka, postgres
+
+settings.register_profile("trimaran", deadline=None)  # a busy machine is no failure
+settings.load_profile("trimaran")
 
 
 @pytest.fixture(scope="session")

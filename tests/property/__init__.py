@@ -1,0 +1,1 @@
+"""What must hold for every value, tried on many drawn ones."""
