@@ -44,6 +44,7 @@ class Connection(psycopg.Connection[tuple[object, ...]]):
     """A psycopg connection whose every wait ends at `deadline` (as `time.monotonic` counts)."""
 
     deadline = float("inf")
+    prepared: set[bytes]  # names of statements that this session knows (see `wire`)
 
     @override
     def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
@@ -73,6 +74,7 @@ def connect(url: str, deadline: float) -> Connection:
     connection = waiting.wait_conn(Connection._connect_gen(url), interval=0.05, timeout=timeout_s)
     connection.autocommit = True
     connection.prepare_threshold = 0
+    connection.prepared = set()
     return connection
 
 
