@@ -15,6 +15,7 @@ from runtime.domain.app import App
 from runtime.domain.folds import Fold
 from runtime.domain.messages import Event, tag_of
 from runtime.errors import Fenced, StoreRestored, Unavailable
+from runtime.flow.careful import Careful
 from runtime.flow.fold import Batch, Poison
 from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
@@ -82,6 +83,7 @@ class Sink:
         self._held: set[int] = set()  # shards whose row carries our name
         self._shaken: set[int] = set()  # shards taken over from somebody who died, until a batch succeeds on them
         self._dirty: set[int] = set()  # … from several in a row: perhaps an event kills whoever folds it
+        self._careful = Careful(self)
         self._sent: dict[int, int] = {}  # shard -> number of the last change signalled by us
 
     def handlers_of(self, event: type[Event]) -> Sequence[Taker]:
@@ -106,7 +108,7 @@ class Sink:
                     yield from self._sure(known, [*fresh, *holes])
                     if len(fresh) > CAREFUL_STREAMS:
                         return (yield from self._piecewise(fresh))
-                    yield from self._tread_carefully(fresh)
+                    yield from self._careful.tread(fresh, self._dirty)
                 applied = yield from self._transact(shards, fresh, known, holes)
             except Moved as moved:
                 known = moved.known
@@ -116,6 +118,7 @@ class Sink:
                 continue
             self._dirty.difference_update(shards)
             self._shaken.difference_update(shards)
+            self._careful.forget()
             yield from self.tell(applied.signals)
             if started:
                 self.telemetry.hop(f"project {self.group}", (event for events in fresh.values() for event in events), started)
@@ -315,47 +318,6 @@ class Sink:
         if tries <= self.max_tries:
             yield from ask(self.world.sleep, backoff(tries, self.world, first_s=0.005, most_s=0.1))
         return tries
-
-    def _tread_carefully(self, fresh: Mapping[str, list[Recorded]]) -> Steps[None]:
-        """After holders that died in a row: try each part on each stream alone, every try counted first, so that a poison that kills is found."""
-        for stream, events in fresh.items():
-            if shard_of(stream) not in self._dirty:
-                continue
-            for fold in self.folds:
-                if not any(event.type in fold.handles for event in events):
-                    continue
-                letter = Letter(fold.part.name, stream, events[0].version, "the process died", 0, parked=False, reason="died")
-                tries = yield from ask(self.rows.count_try, self.group, self.generation, letter)
-                if tries <= self.max_tries and (yield from self._rehearse(fold.part.name, stream, events)):
-                    yield from self._acquit(fold.part.name, stream)
-
-    def _rehearse(self, part: str, stream: str, events: Sequence[Recorded]) -> Steps[bool]:
-        """Fold one part's share of one stream for nothing; whether it can be folded."""
-        tx = yield from ask(self.rows.begin, self.group, self.generation)
-        try:
-            generation = Generation(self.group, self.generation, Phase.BLUE, "", self.epoch)
-            batch = Batch(self, generation, ShardState(0, 0, 0, ""), [], only=part)
-            yield from batch.fold(tx, {stream: list(events)})
-        except Poison:
-            yield from ask(tx.rollback)  # an exception, not a death: the batch itself will meet it and count it
-            return False
-        except Exception:
-            yield from ask(tx.rollback)
-            raise
-        yield from ask(tx.rollback)
-        return True
-
-    def _acquit(self, part: str, stream: str) -> Steps[None]:
-        """It did not kill: forget its count, or it would be parked together with the one that does."""
-        tx = yield from ask(self.rows.begin, self.group, self.generation)
-        try:
-            yield from ask(tx.lock, [shard_of(stream)])
-            counting = [one for one in (yield from ask(tx.letters, [stream])) if one.part == part and not one.parked]
-            yield from ask(tx.write, Writes(letters_gone=[(one.part, one.stream) for one in counting]))
-            yield from ask(tx.commit)
-        except Exception:
-            yield from ask(tx.rollback)
-            raise
 
 
 def in_order(events: Sequence[Recorded], after: int) -> bool:
