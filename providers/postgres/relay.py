@@ -63,7 +63,8 @@ class PostgresRelay:
 
     def backlog(self) -> int:
         """See `Relay.backlog`."""
-        return int(self._database.call(lambda connection: connection.execute(self._backlog).fetchall(), retry=True)[0][0])  # type: ignore[call-overload]
+        rows: list[Any] = self._database.call(lambda connection: connection.execute(self._backlog).fetchall(), retry=True)
+        return int(rows[0][0])
 
     def wait(self, timeout_s: float) -> None:
         """See `Relay.wait`."""
