@@ -15,6 +15,7 @@ from runtime.domain.parts import After, End
 from runtime.domain.rows import changed
 from runtime.domain.tables import Value
 from runtime.errors import Malformed
+from runtime.flow.causal import in_causal_order
 from runtime.ports import Change, Generation, Letter, Output, Phase, Recorded, Row, RowWrite, ShardState, Signal, Transaction, Writes
 from runtime.steps import Steps, ask
 
@@ -209,6 +210,7 @@ class Batch:
             raise Poison(fold.part.name, recorded.stream, recorded.version, describe(error)) from error
 
     def _advance(self, fold: SagaFold, text: str, tenant: str, row: Row, items: Sequence[Item]) -> tuple[Value, ...] | None:
+        items = in_causal_order(items, _recorded)
         recorded = items[0][0]
         over = False
         try:
@@ -267,6 +269,10 @@ class Batch:
         self._changes += 1
         self.writes.changes.append(Change(self._shard, self._changes, part, key, tenant, revision, before, after))
         self.signals.append(Signal(part, key, tenant, self.number, revision, self._shard, self._changes, before, after))
+
+
+def _recorded(item: Item) -> Recorded:
+    return item[0]
 
 
 def describe(error: Exception) -> str:

@@ -91,11 +91,14 @@ class Projector:
         self._synced: frozenset[int] = frozenset()  # partitions that were synced since they were assigned
         self._assigned: frozenset[int] = frozenset()
         self._sync_at = self._trim_at = 0.0
+        self._waits = app.groups[generation.group].saga and generation.phase is Phase.GREEN
         self.folded = 0
         self.undecodable = 0
 
     def once(self, poll_s: float = POLL_S) -> Steps[int]:
         """One round: how many events were folded. After an error hand over again: `consumer.rewind()`."""
+        if self._waits and not (yield from self._may_begin(poll_s)):
+            return 0
         deliveries = yield from ask(self.consumer.poll, self.batch, poll_s)
         folded = 0
         if deliveries:
@@ -106,6 +109,17 @@ class Projector:
         yield from self._trim_if_due()
         self.folded += folded
         return folded
+
+    def _may_begin(self, poll_s: float) -> Steps[bool]:
+        """A green saga is filled up to live by its rebuild and never further: what live has not decided, only one of them may decide."""
+        found = yield from ask(self.sink.rows.generations, self.generation.group)
+        mine = next((one for one in found if one.number == self.generation.number), None)
+        if mine is None:
+            raise Fenced(f"generation {self.generation.number} of group {self.generation.group!r} was dropped")
+        self._waits = mine.phase is Phase.GREEN
+        if self._waits:
+            yield from ask(self.world.sleep, poll_s)
+        return not self._waits
 
     def _by_stream(self, deliveries: Sequence[Delivery]) -> dict[str, list[Recorded]]:
         arrivals: dict[str, list[Recorded]] = {}

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from runtime.domain.app import App
 from runtime.errors import Rejected, Unavailable
+from runtime.flow.causal import CausalReading
 from runtime.flow.fold import Batch
 from runtime.flow.project import consumer_group
 from runtime.flow.sink import Sink
@@ -23,7 +24,7 @@ from runtime.ports import SHARDS, Bus, EventStore, Generation, Head, Phase, Read
 from runtime.steps import Steps, ask
 
 PAGE = 10_000  # events a batch of the fill; heads a page
-REMAINDER = 500  # streams that a swap may still fold under the locks
+REMAINDER = 5_000  # events that a swap may still fold under the locks
 SWAPS = 20  # tries of a swap under steady writes
 EVENTS_PER_S = 50_000  # assumed for a plan; `trimaran bench rebuild-sqlite` and `rebuild-postgres` measure it
 
@@ -86,6 +87,8 @@ class Rebuild:
 
     def fill(self, green: Generation, after: str = "", until: str = "") -> Steps[int]:
         """Fold the store's events of streams after `after` and before `until`, in stream order; how many. Repeatable, and several slices at once."""
+        if self._app.groups[self._group].saga:
+            return (yield from self._fill_saga((yield from self._phase(Phase.LIVE)), green, after, until))
         sink = self.sink(green)
         folded, place = 0, Head(after, 2**62 if after else 0)
         while True:
@@ -164,9 +167,20 @@ class Rebuild:
     # parts of a swap
     def _catch_up(self, live: Generation | None, green: Generation) -> Steps[None]:
         """Without locks: read whatever live has and green has not."""
-        behind = yield from self._behind(live, green)
-        if behind:
+        if self._app.groups[self._group].saga:
+            yield from self._fill_saga(live, green)
+        elif behind := (yield from self._behind(live, green)):
             yield from Sync(self.sink(green)).read(behind)
+
+    def _fill_saga(self, live: Generation | None, green: Generation, after: str = "", until: str = "") -> Steps[int]:
+        """Causes before effects, and never further than live: what live has not decided yet, green decides after the swap."""
+        goal = yield from self._goal(live, green)
+        streams = [stream for stream in goal if stream > after and (not until or stream < until)]
+        reading = CausalReading(self._store, goal, (yield from self._marks(green)), streams)
+        sink, folded = self.sink(green), 0
+        while arrivals := (yield from reading.next(PAGE)):
+            folded += (yield from sink.apply(arrivals)).events
+        return folded
 
     def _swap(self, live: Generation | None, green: Generation, silent: bool) -> Steps[bool]:
         shards = list(range(SHARDS))
@@ -175,15 +189,18 @@ class Rebuild:
             now, states = yield from ask(tx.lock, shards)
             if live is not None:
                 yield from ask(tx.lock_both, live.number, shards)
-            behind = yield from self._behind(live, green)
-            if len(behind) > REMAINDER:
+            if now.phase is not Phase.GREEN:
+                raise Rejected(f"generation {green.number} of group {self._group!r} was swapped by somebody else")
+            goal = yield from self._goal(live, green)
+            behind = yield from self._behind(live, green, goal)
+            fresh = yield from self._remainder(goal, behind)
+            if fresh is None:
                 yield from ask(tx.rollback)
                 return False
             yield from self._refuse_letters(live, green)
-            sink = self.sink(green)
-            letters = yield from ask(tx.letters, [head.stream for head in behind])
-            batch = Batch(sink, now, states[0], letters)
-            yield from batch.fold(tx, (yield from self._remainder(behind)))
+            letters = yield from ask(tx.letters, list(fresh))
+            batch = Batch(self.sink(green), now, states[0], letters)
+            yield from batch.fold(tx, fresh)
             yield from ask(tx.write, batch.writes)
             yield from self._flip(tx, live, green, silent)
             yield from ask(tx.commit)
@@ -199,11 +216,17 @@ class Rebuild:
             yield from ask(tx.set_phase, live.number, Phase.BLUE)
         yield from ask(tx.set_phase, green.number, Phase.LIVE)
 
-    def _remainder(self, behind: list[Head]) -> Steps[dict[str, list[Recorded]]]:
+    def _remainder(self, goal: dict[str, int], behind: list[Head]) -> Steps[dict[str, list[Recorded]] | None]:
+        """What green still lacks, read to the goal exactly; None when that is too much to fold under the locks, or not there."""
+        if sum(goal[head.stream] - head.version for head in behind) > REMAINDER:
+            return None
         fresh: dict[str, list[Recorded]] = {}
         for head in behind:
-            fresh[head.stream] = yield from ask(self._store.read, head.stream, head.version, PAGE)
-        return {stream: events for stream, events in fresh.items() if events}
+            events = yield from ask(self._store.read, head.stream, head.version, goal[head.stream] - head.version)
+            if not events or events[-1].version != goal[head.stream]:
+                return None
+            fresh[head.stream] = events
+        return fresh
 
     def _refuse_letters(self, live: Generation | None, green: Generation) -> Steps[None]:
         parked = yield from ask(self._rows.letters, self._group, green.number)
@@ -217,14 +240,19 @@ class Rebuild:
                     f"mend the code and `trimaran rebuild abort --group {self._group}`, or redrive it"
                 )
 
-    def _behind(self, live: Generation | None, green: Generation) -> Steps[list[Head]]:
-        """Streams on which green is behind, with green's watermark: behind live, or behind the store where there is no comparable live."""
-        goal: dict[str, int] = {}
+    def _goal(self, live: Generation | None, green: Generation) -> Steps[dict[str, int]]:
+        """Where green must be, by stream: where live is, or the store where there is no comparable live."""
         if live is not None and live.epoch == green.epoch:
-            goal = yield from self._marks(live)
-        else:
-            for page in self._pages():
-                goal.update({head.stream: head.version for head in (yield from page)})
+            return (yield from self._marks(live))
+        goal: dict[str, int] = {}
+        for page in self._pages():
+            goal.update({head.stream: head.version for head in (yield from page)})
+        return goal
+
+    def _behind(self, live: Generation | None, green: Generation, goal: dict[str, int] | None = None) -> Steps[list[Head]]:
+        """Streams on which green is behind, with green's watermark."""
+        if goal is None:
+            goal = yield from self._goal(live, green)
         marks = yield from self._marks(green)
         return [Head(stream, marks.get(stream, 0)) for stream, version in goal.items() if version > marks.get(stream, 0)]
 
