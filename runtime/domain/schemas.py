@@ -41,11 +41,15 @@ def _fields(struct: type[Struct], types: Schema) -> Schema:
     for field in msgspec.structs.fields(struct):
         shown: dict[str, Any] = {"type": sorted(_members(hints[field.name], types)), "required": field.required}
         if field.default is not NODEFAULT:
-            shown["default"] = msgspec.to_builtins(field.default, enc_hook=repr)
+            shown["default"] = _as_json(field.default)
         elif field.default_factory is not NODEFAULT:
-            shown["default"] = msgspec.to_builtins(field.default_factory(), enc_hook=repr)
+            shown["default"] = _as_json(field.default_factory())
         fields[field.encode_name] = shown
     return fields
+
+
+def _as_json(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=repr))
 
 
 def _members(annotation: Any, types: Schema) -> set[str]:

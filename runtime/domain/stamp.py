@@ -5,6 +5,7 @@ package, and constants of its module. A class counts with its fields, their type
 comments, docstrings and line numbers do not count; another minor version of Python does (its bytecode differs).
 """
 
+import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeAliasType, get_args, get_origin, get_type
 
 from msgspec import Struct
 
-HAS_DOCSTRING = 0x4000000  # co_flags; the docstring is then the first constant
+HAS_DOCSTRING = 0x4000000  # in co_flags since Python 3.14; before, the first constant of every `def` is its docstring or None
 
 
 def stamp(*things: Any) -> str:
@@ -90,7 +91,10 @@ def _function(function: FunctionType, seen: set[int]) -> str:
 
 def _code(code: CodeType, function: FunctionType, seen: set[int]) -> str:
     parts = [code.co_code.hex(), repr(code.co_varnames)]
-    for constant in code.co_consts[1 if code.co_flags & HAS_DOCSTRING else 0 :]:
+    documented = code.co_flags & HAS_DOCSTRING or (sys.version_info < (3, 14) and code.co_name[0] != "<")
+    for position, constant in enumerate(code.co_consts):
+        if position == 0 and documented and isinstance(constant, str):
+            continue
         parts.append(_code(constant, function, seen) if isinstance(constant, CodeType) else _text(constant, seen))
     for name in code.co_names:
         parts.append(name)

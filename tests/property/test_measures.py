@@ -66,7 +66,7 @@ def row(batches: Sequence[Sequence[Every]]) -> tuple[str, ...]:
                 measured.combine(delta, measured.flat(one))
             measured.combine(stored, delta)
             measured.shown(stored)
-    return tuple(repr(value) for value in stored)
+    return tuple(value.isoformat() if isinstance(value, datetime) else repr(value) for value in stored)
 
 
 @given(st.lists(contributions, min_size=1, max_size=8), st.data())
