@@ -1,11 +1,14 @@
 """The Bus port in sentences, over every provider: the in-process bus, which is its meaning, and real Apache Kafka."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
+from kafka import KafkaAdminClient, TopicPartition
 
+from providers.kafka.bus import KafkaBus
 from providers.memory.bus import MemoryBus
 from runtime.errors import Misconfigured
 from runtime.ports import Bus, Consumer, Delivery, Envelope, shard_of
@@ -22,11 +25,37 @@ class Place:
         self.bus = open_bus()
 
 
-@pytest.fixture(params=["memory"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+@contextlib.contextmanager
+def in_memory() -> Iterator[Place]:
     memory = MemoryBus(partitions=PARTITIONS)
     yield Place(lambda: memory, memory.trim)
     memory.close()
+
+
+@contextlib.contextmanager
+def on_kafka(url: str, topic: str) -> Iterator[Place]:
+    opened: list[KafkaBus] = []
+
+    def open_bus() -> KafkaBus:
+        opened.append(KafkaBus(f"{url}?session_timeout_ms=6000", topic, PARTITIONS))
+        return opened[-1]
+
+    def trim(partition: int, offset: int) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=url.removeprefix("kafka://"))
+        admin.delete_records({TopicPartition(topic, partition): offset})
+        admin.close()
+
+    open_bus().ensure(retention_s=3600)
+    yield Place(open_bus, trim)
+    for bus in opened:
+        bus.close()
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    made = in_memory() if request.param == "memory" else on_kafka(request.getfixturevalue("kafka_url"), request.getfixturevalue("topic"))
+    with made as place:
+        yield place
 
 
 def envelopes(stream: str, first: int, last: int) -> list[Envelope]:
@@ -282,12 +311,32 @@ def test_a_log_that_begins_after_the_committed_offset_is_reported_once(place: Pl
     second.close()
 
 
-def test_a_log_trimmed_under_a_reader_is_reported_and_read_on(place: Place) -> None:
-    stream = streams_by_partition()[2]
-    consumer = place.bus.consumer("readers")
-    settle([consumer])
+def test_a_log_trimmed_as_a_whole_is_reported_although_nothing_is_delivered(place: Place) -> None:
+    stream = streams_by_partition()[1]
     place.bus.publish(envelopes(stream, 1, 10))
+    first = place.bus.consumer("readers")
+    take(first, 10)
+    assert first.commit({1: 3}) is True
+    first.close()
+    place.trim(1, 10)
+    second = place.bus.consumer("readers")
+    until = time.monotonic() + 20
+    told: frozenset[int] = frozenset()
+    while not told and time.monotonic() < until:
+        assert second.poll(10, 0.1) == []
+        told = second.trimmed()
+    assert told == {1}
+    second.close()
+
+
+def test_a_log_trimmed_under_a_member_is_reported_when_it_goes_back(place: Place) -> None:
+    stream = streams_by_partition()[2]
+    place.bus.publish(envelopes(stream, 1, 10))
+    consumer = place.bus.consumer("readers")
+    take(consumer, 10)
+    assert consumer.commit({2: 3}) is True
     place.trim(2, 8)
+    consumer.rewind()
     assert [delivery.offset for delivery in take(consumer, 2)] == [8, 9]
     assert consumer.trimmed() == {2}
     consumer.close()

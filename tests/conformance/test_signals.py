@@ -1,10 +1,12 @@
 """The Signals port in sentences, over every provider: in process, and a plain topic on real Apache Kafka."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from providers.kafka.signals import KafkaSignals
 from providers.memory.signals import MemorySignals
 from runtime.ports import Listener, Signal, Signals
 
@@ -19,11 +21,32 @@ class Place:
         self.signals = open_signals()
 
 
-@pytest.fixture(params=["memory"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+@contextlib.contextmanager
+def in_memory() -> Iterator[Place]:
     memory = MemorySignals(capacity=CAPACITY)
     yield Place(lambda: memory)
     memory.close()
+
+
+@contextlib.contextmanager
+def on_kafka(url: str, topic: str) -> Iterator[Place]:
+    opened: list[KafkaSignals] = []
+
+    def open_signals() -> KafkaSignals:
+        opened.append(KafkaSignals(url, topic, capacity=CAPACITY))
+        return opened[-1]
+
+    open_signals().ensure(retention_s=3600)
+    yield Place(open_signals)
+    for signals in opened:
+        signals.close()
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    made = in_memory() if request.param == "memory" else on_kafka(request.getfixturevalue("kafka_url"), request.getfixturevalue("topic"))
+    with made as place:
+        yield place
 
 
 def signal(number: int, key: str = "order-1") -> Signal:

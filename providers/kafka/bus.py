@@ -1,0 +1,147 @@
+"""The bus on Kafka (or anything that speaks its protocol): one topic, partitions chosen by us from the stream's shard.
+
+Publishing waits for the acknowledgement of all in-sync replicas, pipelined. After a failure the producer is thrown away
+with whatever it still held, so that a broker's absence never fills memory; the relay sends again from the store.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition, errors
+from kafka.admin import OffsetSpec
+from kafka.structs import OffsetAndMetadata
+
+from providers.kafka.consumer import KafkaConsumer
+from providers.kafka.link import Link
+from providers.kafka.settings import Settings, parse
+from providers.kafka.topics import ensure_topic
+from runtime.errors import Misconfigured
+from runtime.ports import Consumer, Envelope, shard_of
+
+MAX_REQUEST = 1_000_000  # bytes; Event Hubs refuses more than 1,046,528 in one request
+
+
+class KafkaBus:
+    """See the Bus port. Connects at first use; threads may share it."""
+
+    def __init__(self, url: str, topic: str, partitions: int) -> None:
+        self.partitions = partitions
+        self.topic = topic
+        self._settings = parse(url)
+        self._publisher = Publisher(self._settings)
+        self._admin: Any = None
+        self._admin_link = Link(self._settings)
+        self._admin_lock = threading.Lock()
+
+    def ensure(self, retention_s: float) -> None:
+        """Create the topic (policy `delete`) when it is missing; `Misconfigured` when an existing one cannot serve."""
+        with self._admin_lock, self._admin_link.explaining(f"describe or create topic {self.topic!r}"):
+            ensure_topic(self._admin_client(), self.topic, self.partitions, retention_s)
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Send all, and return when all are acknowledged."""
+        records = [(shard_of(envelope.stream) % self.partitions, envelope.stream.encode(), envelope.body) for envelope in envelopes]
+        self._publisher.send(self.topic, records)
+
+    def consumer(self, group: str) -> Consumer:
+        """Join a group."""
+        return KafkaConsumer(self._settings, self.topic, group)
+
+    def commit_now(self, group: str) -> None:
+        """Commit the end of every partition for a group without members."""
+        with self._admin_lock, self._admin_link.explaining(f"set the offsets of group {group!r}"):
+            admin = self._admin_client()
+            ends = admin.list_partition_offsets(dict.fromkeys(self._topic_partitions(), OffsetSpec.LATEST))
+            offsets = {place: OffsetAndMetadata(end.offset, "", None) for place, end in ends.items()}
+            told = admin.alter_group_offsets(group, offsets)
+        for error in told.values():
+            if error in (errors.UnknownMemberIdError, errors.NonEmptyGroupError, errors.IllegalGenerationError):
+                raise Misconfigured(f"group {group!r} has members: stop them before its offsets are set")
+            if error is not errors.NoError:
+                raise self._admin_link.explain(error(), f"set the offsets of group {group!r}")
+
+    def lag(self, group: str) -> dict[int, int]:
+        """End of the log minus what is committed (or minus its begin, where that is later or nothing is committed)."""
+        with self._admin_lock, self._admin_link.explaining(f"tell the lag of group {group!r}"):
+            admin = self._admin_client()
+            places = self._topic_partitions()
+            committed = admin.list_group_offsets({group: places})[group]
+            begins = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+            ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+        starts = {place: max(begins[place].offset, committed[place].offset if place in committed else -1) for place in places}
+        return {place.partition: max(0, ends[place].offset - starts[place]) for place in places}
+
+    def close(self) -> None:
+        """Flush and disconnect."""
+        self._publisher.close()
+        self._admin_link.close()
+        if self._admin is not None:
+            self._admin.close()
+
+    def _admin_client(self) -> Any:
+        if self._admin is None:
+            timeout_ms = int(self._settings.deadline_s * 1000)
+            self._admin = self._admin_link.open(KafkaAdminClient, request_timeout_ms=timeout_ms)
+        return self._admin
+
+    def _topic_partitions(self) -> list[Any]:
+        return [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
+
+
+class Publisher:
+    """A producer that is replaced after a failure; `send` returns when everything is acknowledged."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._link = Link(settings)
+        self._producer: Any = None
+        self._lock = threading.Lock()
+
+    def send(self, topic: str, records: Sequence[tuple[int, bytes, bytes]]) -> None:
+        """Send (partition, key, body) records in order; raises `Unavailable`, in doubt once something was sent."""
+        if not records:
+            return
+        with self._lock:
+            until = time.monotonic() + self._settings.deadline_s
+            producer = self._open()
+            try:
+                futures = [producer.send(topic, body, key=key, partition=partition) for partition, key, body in records]
+                producer.flush(timeout=max(0.001, until - time.monotonic()))
+                failed = next((future.exception for future in futures if not future.succeeded()), None)
+                if failed is not None:
+                    raise failed
+            except (errors.KafkaError, AssertionError) as error:
+                self._discard()
+                raise self._link.explain(error, f"acknowledge {len(records):,} messages on {topic!r}", in_doubt=True) from error
+
+    def _open(self) -> Any:
+        if self._producer is None:
+            deadline_ms = int(self._settings.deadline_s * 1000)
+            self._producer = self._link.open(
+                KafkaProducer,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                batch_size=131_072,
+                max_request_size=MAX_REQUEST,
+                max_block_ms=deadline_ms,
+                request_timeout_ms=deadline_ms,
+                delivery_timeout_ms=deadline_ms + 1,
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+        return self._producer
+
+    def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        producer.close(timeout=0)
+
+    def close(self) -> None:
+        """Disconnect; everything was flushed by `send`."""
+        with self._lock:
+            self._link.close()
+            if self._producer is not None:
+                self._producer.close(timeout=self._settings.deadline_s)
+                self._producer = None
