@@ -115,7 +115,7 @@ class MemoryReadStore:
         """A page of the part's rows."""
         query = checked(table, query)
         with self._mutex:
-            rows = self._state.rows_of(generation, table.part)
+            rows = self._state.rows_of(generation, table)
             return page(table, query, rows)
 
     def changes(self, group: str, generation: int, shard: int, after: int, limit: int) -> list[Change]:

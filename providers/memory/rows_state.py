@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from providers.memory.rows_outbox import Outbox
+from providers.sql.groups import check_columns
 from providers.sql.values import normal_row
 from runtime.domain.tables import Group, Table, Value
 from runtime.errors import Fenced, Malformed
@@ -120,12 +121,13 @@ class State:
             raise Fenced(f"generation {number} of {group!r} was dropped")
         return filled
 
-    def rows_of(self, number: int, part: str) -> dict[str, Stored]:
-        """The rows of a part in a generation; `Fenced` when it was dropped or never made."""
+    def rows_of(self, number: int, table: Table) -> dict[str, Stored]:
+        """The rows of a part in a generation; `Fenced` when it was dropped or never made, `Misconfigured` when it looks different."""
         for (_, found), filled in self.filled.items():
-            if found == number and part in filled.rows:
-                return filled.rows[part]
-        raise Fenced(f"generation {number} of {part!r} was dropped")
+            if found == number and table.part in filled.rows:
+                check_columns(number, table, filled.tables[table.part])
+                return filled.rows[table.part]
+        raise Fenced(f"generation {number} of {table.part!r} was dropped")
 
     def of_group(self, group: str) -> list[Filled]:
         """The generations of a group, ascending."""

@@ -14,7 +14,7 @@ from providers.sql.asked import checked
 from providers.sql.filters import Statement
 from runtime.domain.filters import Query
 from runtime.domain.tables import Table
-from runtime.errors import Fenced, Misconfigured
+from runtime.errors import Fenced
 from runtime.ports import Change, Head, Letter, Page, Row, Seen
 
 

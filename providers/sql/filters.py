@@ -100,6 +100,10 @@ class Statement:
         return f"({listed} OR {column} IS NULL)" if None in values else listed
 
     def _join(self, terms: Sequence[Filter], word: str, none: str) -> str:
+        """Halved and halved again: SQLite bounds how deep an expression nests, and `a OR b OR c …` nests once for each term."""
+        if len(terms) > 2:
+            middle = len(terms) // 2
+            return f"({self._join(terms[:middle], word, none)}{word}{self._join(terms[middle:], word, none)})"
         return f"({word.join([self.filter(term) for term in terms]) or none})"
 
     def _value(self, field: str, value: Value) -> str:

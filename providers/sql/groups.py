@@ -39,6 +39,12 @@ def check_droppable(generation: Generation) -> None:
         )
 
 
+def check_columns(generation: int, asked: Table, stored: Table) -> None:
+    """`Misconfigured` when a reader was made for other columns than the generation has."""
+    if asked.columns != stored.columns:
+        raise Misconfigured(f"generation {generation} of {asked.part!r} has other columns: rebuild its group, or read another generation")
+
+
 _TABLES = msgspec.json.Decoder(tuple[Table, ...])
 
 

@@ -14,7 +14,7 @@ from providers.sqlite.rows_transaction import letter_of
 from providers.sqlite.rows_values import DIALECT
 from runtime.domain.filters import Query
 from runtime.domain.tables import Table
-from runtime.errors import Fenced, Misconfigured
+from runtime.errors import Fenced
 from runtime.ports import Change, Head, Letter, Page, Row, Seen
 
 

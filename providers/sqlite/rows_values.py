@@ -37,7 +37,7 @@ DIALECT = Dialect(
     },
     marks=dict.fromkeys(Kind, "?"),
     bind={Kind.INSTANT: micros, Kind.DATE: date.isoformat, Kind.DECIMAL: str},
-    starts_with="substr({c}, 1, length({v})) = {v}",
+    starts_with="instr({c}, {v}) = 1",
     contains="instr({c}, {v}) > 0",
     text="TEXT",
     flag="INTEGER",

@@ -15,12 +15,13 @@ from tests.conformance.read_stores import (
     green,
     parked,
     place,
+    shared_url,
     store,
     ticket,
     write,
 )
 
-__all__ = ["place", "store"]
+__all__ = ["place", "shared_url", "store"]
 
 
 def meanwhile(work: Callable[[], None]) -> threading.Thread:
