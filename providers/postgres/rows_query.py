@@ -12,6 +12,7 @@ from providers.postgres.rows_values import DIALECT, texts
 from providers.sql import cursors
 from providers.sql.asked import checked
 from providers.sql.filters import Statement
+from providers.sql.groups import check_columns
 from runtime.domain.filters import Query
 from runtime.domain.tables import Table
 from runtime.errors import Fenced
@@ -96,10 +97,7 @@ class Reading:
             found = self._parts.get((generation, table.part))
         if found is None:
             raise Fenced(f"generation {generation} of {table.part!r} was dropped")
-        if found.table.columns != table.columns:
-            raise Misconfigured(
-                f"generation {generation} of {table.part!r} has other columns: rebuild its group, or read another generation"
-            )
+        check_columns(generation, table, found.table)
         return found
 
     def changes(self, group: str, generation: int, shard: int, after: int, limit: int) -> list[Change]:

@@ -8,6 +8,7 @@ import msgspec
 from providers.sql import cursors
 from providers.sql.asked import checked
 from providers.sql.filters import Statement
+from providers.sql.groups import check_columns
 from providers.sqlite.rows_database import Known, RowDatabase, dropped
 from providers.sqlite.rows_tables import RowTable
 from providers.sqlite.rows_transaction import letter_of
@@ -91,10 +92,7 @@ class Reading:
             found = self._parts.get((generation, table.part))
         if found is None:
             raise Fenced(f"generation {generation} of {table.part!r} was dropped")
-        if found.table.columns != table.columns:
-            raise Misconfigured(
-                f"generation {generation} of {table.part!r} has other columns: rebuild its group, or read another generation"
-            )
+        check_columns(generation, table, found.table)
         return found
 
     def changes(self, group: str, generation: int, shard: int, after: int, limit: int) -> list[Change]:
