@@ -45,7 +45,7 @@ class Face:
 
         def work() -> object:
             command = self._app.commands.decode(body)
-            key, tenant, trace = headers.get("Idempotency-Key", ""), headers.get("Tenant", ""), headers.get("traceparent", "")
+            key, tenant, trace = headers.get("idempotency-key", ""), headers.get("tenant", ""), headers.get("traceparent", "")
             answer = self._commands.send(command, key, tenant, "", trace)
             fields = {name: getattr(answer, name) for name in ("stream", "first", "last", "replayed")}
             return {"token": answer.token} | fields
@@ -152,7 +152,7 @@ def _handler(face: Face) -> type[BaseHTTPRequestHandler]:
                 self._reply(413 if length.isdigit() else 411, {"error": f"send Content-Length, at most {BODY_MAX:,}"})
                 return
             body = self.rfile.read(int(length))
-            self._reply(*face.post(self.path, body, dict(self.headers.items())))
+            self._reply(*face.post(self.path, body, {name.lower(): value for name, value in self.headers.items()}))
 
         def do_GET(self) -> None:
             self._reply(*face.get(self.path))

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from hosts.providers import Events, open_bus, open_events, open_rows, sqlite_path
+from hosts.providers import Events, open_bus, open_events, open_rows, sqlite_path, without_password
 from hosts.settings import Settings
 from runtime.domain import App
 from runtime.errors import Misconfigured
@@ -146,22 +146,40 @@ class Local:
         return found
 
 
-def open_local(settings: Settings, app: App, stack: ExitStack) -> Local:
-    """Open all ports; the stack closes them. A second process on one memory:// bus is refused."""
+def open_local(settings: Settings, app: App, stack: ExitStack, *, fresh: bool = False, chaos: int | None = None) -> Local:
+    """Open all ports; the stack closes them. A second process on one memory:// bus is refused.
+
+    `fresh` first removes what an earlier run left in SQLite files. `chaos` seeds a bad in-process bus.
+    """
+    if fresh:
+        _check_fresh(settings)
     if settings.bus.startswith("memory:"):
         for option, url in (("events", settings.events), ("rows", settings.rows)):
             if url.startswith("sqlite:"):
                 _claim(url, option, stack)
+                if fresh:
+                    _remove(sqlite_path(url, option))
     events = open_events(settings.events, app)
     stack.callback(events.store.close)
     rows = open_rows(settings.rows, app)
     stack.callback(rows.close)
-    bus, signals = open_bus(settings.bus, app)
+    bus, signals = open_bus(settings.bus, app, chaos)
     stack.callback(bus.close)
     stack.callback(signals.close)
     local = Local(app, events, rows, bus, signals)
     stack.callback(local.stop)
     return local
+
+
+def _check_fresh(settings: Settings) -> None:
+    for option, url in (("events", settings.events), ("rows", settings.rows), ("bus", settings.bus)):
+        if not url.startswith(("sqlite:", "memory:")):
+            raise Misconfigured(f"--fresh removes SQLite files only, and --{option} is {without_password(url)}: empty that one yourself")
+
+
+def _remove(path: str) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(path + suffix).unlink(missing_ok=True)
 
 
 def _claim(url: str, option: str, stack: ExitStack) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from runtime.domain import App
+from runtime.domain.manifest import topic
 from runtime.errors import Misconfigured
 from runtime.ports import Bus, EventStore, ReadStore, Relay, Signals, Snapshots
 
@@ -89,14 +90,20 @@ def open_rows(url: str, app: App) -> ReadStore:
     return rows
 
 
-def open_bus(url: str, app: App) -> tuple[Bus, Signals]:
-    """The bus of a URL, its topic made if it is not there, and the signals that travel with it."""
+def open_bus(url: str, app: App, chaos: int | None = None) -> tuple[Bus, Signals]:
+    """The bus of a URL, its topic made if it is not there, and the signals that travel with it.
+
+    `chaos` seeds an in-process bus that repeats, shuffles and loses messages.
+    """
     scheme = scheme_of(url, "bus", BUS)
     package = BUS[scheme]
     if scheme == "memory":
-        return _class(package, "bus", "MemoryBus")(PARTITIONS), _class(package, "signals", "MemorySignals")()
-    bus = _class(package, "bus", "KafkaBus")(url, f"{app.name}-events", PARTITIONS)
-    signals = _class(package, "signals", "KafkaSignals")(url, f"{app.name}-signals")
+        disturbed = None if chaos is None else _class(package, "chaos", "Chaos")(chaos, duplicate=0.05, shuffle_window=20, drop=0.05)
+        return _class(package, "bus", "MemoryBus")(PARTITIONS, chaos=disturbed), _class(package, "signals", "MemorySignals")()
+    if chaos is not None:
+        raise Misconfigured("--chaos disturbs the in-process bus only: leave --bus out")
+    bus = _class(package, "bus", "KafkaBus")(url, topic(app), PARTITIONS)
+    signals = _class(package, "signals", "KafkaSignals")(url, f"{topic(app)}.signals")
     bus.ensure(RETENTION_S)
     signals.ensure(SIGNALS_RETENTION_S)
     return bus, signals

@@ -1,0 +1,161 @@
+"""`trimaran demo` and `trimaran feed`: real flights through the whole path, watched, stopped cleanly, gone on with, and checked."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from datetime import date
+from typing import Any
+
+from msgspec import structs
+
+from cli.opening import opened
+from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say, stop_on_signals
+from hosts.audit import Audit, audit
+from hosts.feed import Fed, Feed
+from hosts.local import Local, open_local
+from hosts.settings import Settings, load_app
+from runtime.errors import Misconfigured
+from runtime.flow.command import Commands
+from runtime.ports import Phase
+
+SAGA = "flagging"
+LINE_EVERY_S = 2.0
+
+
+def parse_speed(text: str) -> float:
+    """`max` is 0; a number is seconds of 2013 a second."""
+    if text == "max":
+        return 0.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise Misconfigured(f"--speed {text!r}: a number such as 3600 (an hour a second), or max")
+    return speed
+
+
+def parse_day(option: str, text: str) -> date:
+    """A date as ISO 8601 writes it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Misconfigured(f"--{option} {text!r} is not a date: write it like 2013-01-07") from None
+
+
+def check_name(name: str, told: Settings) -> None:
+    """There is one feed, for one app."""
+    if name != "flights":
+        raise Misconfigured(f"there is no feed {name!r}: `flights` is the one there is")
+    if told.app not in ("flights", "apps.flights:app"):
+        raise Misconfigured(f"the feed of flights is for --app flights, not {told.app!r}")
+
+
+def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -> None:
+    """Send the commands of a range of days; projectors run elsewhere, or later."""
+    stop = threading.Event()
+    stop_on_signals(stop)
+    with opened(told) as it:
+        live = [each.number for each in it.rows.generations(SAGA) if each.phase is Phase.LIVE]
+
+        def follow(stream: str, version: int) -> bool:
+            return it.rows.watermarks_of(SAGA, live[-1], [stream]).get(stream, 0) >= version
+
+        commands = Commands(it.app, it.events.store, it.events.snapshots)
+        feeding = Feed(commands, it.events.store, it.rows, first, last, speed=speed, follow=follow if live else None)
+        started = time.monotonic()
+        whole = feeding.run(stop, Lines(json=json).show)
+        seconds = time.monotonic() - started
+    fed = feeding.fed
+    if json:
+        as_json({"commands": fed.commands, "repeated": fed.repeated, "at": fed.at, "whole": whole, "seconds": round(seconds, 3)})
+    else:
+        say(f"{fed.commands:,} commands in {seconds:.1f} s, {fed.repeated:,} of them known already")
+    if not whole:
+        remark("stopped: the same command goes on where it stopped")
+        raise Exit(INTERRUPTED)
+
+
+def demo(told: Settings, first: date, last: date, speed: float, *, json: bool, fresh: bool, chaos: int | None) -> None:
+    """Everything in one process, the feed, and the board; then the whole is compared with the csv."""
+    stop = threading.Event()
+    stop_on_signals(stop)
+    app = load_app(told.app)
+    with ExitStack() as stack:
+        local = open_local(told, app, stack, fresh=fresh, chaos=chaos)
+        feeding = Feed(local.commands, local.events.store, local.rows, first, last, speed=speed, follow=local.follow(SAGA))
+        if local.events.store.heads("flight-", 1):
+            remark(f"flights of an earlier run are in {told.events}: going on after them (--fresh starts again from nothing)")
+        local.start()
+        started = time.monotonic()
+        whole = _go(local, feeding, stop, json=json)
+        seconds = time.monotonic() - started
+        local.stop()
+        if local.failure is not None:
+            raise local.failure
+        if not whole:
+            at = f"{feeding.fed.at:%Y-%m-%d %H:%M} UTC" if feeding.fed.at else "the beginning"
+            remark(f"stopped cleanly at {at}: the same command goes on from there")
+            raise Exit(INTERRUPTED)
+        remark("comparing everything with the csv …")
+        found = audit(local.events.store, local.reading, first, last)
+    _tell(found, feeding.fed, seconds, json=json)
+    if found.lost or found.doubled:
+        raise Exit(FAILED)
+
+
+def _go(local: Local, feeding: Feed, stop: threading.Event, *, json: bool) -> bool:
+    """Feed and settle; whether it came to the end."""
+    _stop_together(local.stop_event, stop)
+    shown = _face(local, feeding, json=json)
+    with shown or nullcontext():
+        show: Callable[[Fed], None] = shown.show if shown is not None else Lines(json=json).show
+        return feeding.run(stop, show) and local.settle(stop, lambda: show(feeding.fed))
+
+
+def _face(local: Local, feeding: Feed, *, json: bool) -> Any:
+    if json or not sys.stdout.isatty():
+        return None
+    from cli.board import LiveBoard
+
+    return LiveBoard(local, feeding)
+
+
+def _stop_together(failed: threading.Event, stop: threading.Event) -> None:
+    """A part that failed stops the feed."""
+
+    def body() -> None:
+        failed.wait()
+        stop.set()
+
+    threading.Thread(target=body, name="stop together", daemon=True).start()
+
+
+def _tell(found: Audit, fed: Fed, seconds: float, *, json: bool) -> None:
+    per_s = round((fed.commands - fed.repeated) / seconds, 1) if seconds else 0.0
+    if json:
+        counts = {name: value for name, value in structs.asdict(found).items() if name != "tables"}
+        as_json(counts | {"seconds": round(seconds, 3), "events_per_s": per_s, "tables": found.tables})
+        return
+    say(
+        f"{found.flights:,} flights, {found.events:,} events and {found.flagged:,} late flags on {found.rows:,} rows: "
+        f"{found.lost:,} lost, {found.doubled:,} doubled against the csv"
+    )
+    say(f"{fed.commands - fed.repeated:,} commands in this run, {seconds:.1f} s, {per_s:,.0f} a second")
+
+
+class Lines:
+    """Progress as plain lines, where there is no terminal to draw on; on stderr when stdout is for JSON."""
+
+    def __init__(self, *, json: bool) -> None:
+        self._write = remark if json else say
+        self._shown_s = time.monotonic()
+
+    def show(self, fed: Fed) -> None:
+        """A line now and then."""
+        now = time.monotonic()
+        if now - self._shown_s >= LINE_EVERY_S:
+            self._shown_s = now
+            self._write(f"{fed.at:%Y-%m-%d %H:%M} UTC  {fed.commands:,} commands" if fed.at else "starting")

@@ -1,0 +1,199 @@
+"""Commands of operators: dead letters, stuck sagas, rebuilds."""
+
+from typing import Any
+
+from msgspec.structs import asdict
+
+from cli.opening import Opened, opened
+from cli.output import FAILED, Exit, as_json, remark, say, table
+from hosts.providers import open_bus
+from hosts.settings import Settings
+from runtime.errors import Misconfigured, Rejected
+from runtime.flow.letters import Letters
+from runtime.flow.rebuild import Rebuild
+from runtime.flow.sink import Sink
+from runtime.ports import Generation, Letter, Output, Phase
+from runtime.steps import run
+
+OUTPUTS = 10_000
+
+
+# --- dead letters
+def dlq_list(told: Settings, *, json: bool) -> None:
+    """What is parked, and what sagas could not get done."""
+    with opened(told) as it:
+        letters = _letters(it)
+        stuck = _stuck(it)
+    if json:
+        as_json({"letters": [asdict(letter) for _, letter in letters], "stuck": [_plain(output) for output in stuck]})
+        return
+    if not letters and not stuck:
+        say("nothing is parked, no saga is stuck")
+        return
+    columns = ["part", "stream", "version", "tries", "reason", "error"]
+    rows = [[one.part, one.stream, one.version, one.tries, one.reason, one.error] for _, one in letters]
+    rows += [[one.saga, one.stream, one.version, one.tries, "stuck", one.error] for one in stuck]
+    table(columns, rows)
+
+
+def dlq_show(told: Settings, part: str, stream: str, *, json: bool) -> None:
+    """One letter and the event it stands at."""
+    with opened(told) as it:
+        letters = [letter for _, letter in _letters(it) if (letter.part, letter.stream) == (part, stream)]
+        stuck = [output for output in _stuck(it) if (output.saga, output.stream) == (part, stream)]
+        if not letters and not stuck:
+            raise _unknown(part, stream)
+        for letter in letters:
+            events = it.events.store.read(stream, letter.version - 1, 1)
+            event = events[0].data.decode() if events else None
+            if json:
+                as_json(asdict(letter) | {"event": event})
+            else:
+                say(f"{part} parked {stream}@{letter.version} after {letter.tries} tries ({letter.reason})")
+                say(f"  error  {letter.error}")
+                say(f"  event  {event or 'not in the store'}")
+        for output in stuck:
+            if json:
+                as_json(_plain(output))
+            else:
+                say(f"{part} is stuck at {stream}@{output.version} after {output.tries} tries")
+                say(f"  error    {output.error}")
+                say(f"  command  {output.command.decode()}")
+
+
+def dlq_redrive(told: Settings, part: str, stream: str, *, every: bool) -> None:
+    """Fold again what waits; commands of a stuck saga are tried again from zero."""
+    with opened(told) as it:
+        chosen = _chosen(it, part, stream, every=every)
+        failed = 0
+        for generation, letter in chosen:
+            try:
+                folded = run(_at(it, generation).redrive(letter.part, letter.stream))
+            except Rejected as error:
+                failed += 1
+                remark(str(error))
+            else:
+                say(f"{letter.part} {letter.stream}: {folded:,} events folded")
+        stuck = [one for one in _stuck(it) if every or ((one.saga, one.stream) == (part, stream))]
+        for output in stuck:
+            it.rows.unstick(output.saga, [output])
+            say(f"{output.saga} {output.stream}@{output.version}: tried again")
+        if not chosen and not stuck:
+            raise Rejected("nothing is parked") if every else _unknown(part, stream)
+    if failed:
+        raise Exit(FAILED)
+
+
+def dlq_drop(told: Settings, part: str, stream: str) -> None:
+    """Give up the one event a letter stands at (or a stuck saga's commands of that stream), and go on after it."""
+    with opened(told) as it:
+        chosen = _chosen(it, part, stream, every=False)
+        for generation, letter in chosen:
+            folded = run(_at(it, generation).drop(letter.part, letter.stream))
+            say(f"{letter.part} {letter.stream}@{letter.version} dropped, {folded:,} events after it folded")
+        stuck = [one for one in _stuck(it) if (one.saga, one.stream) == (part, stream)]
+        for output in stuck:
+            it.rows.sent([output])
+            say(f"{output.saga} {output.stream}@{output.version}: its command is given up")
+        if not chosen and not stuck:
+            raise _unknown(part, stream)
+
+
+def _letters(it: Opened) -> list[tuple[Generation, Letter]]:
+    found = []
+    for group in it.app.groups:
+        for generation in it.rows.generations(group):
+            if generation.phase is not Phase.FENCED:
+                found += [(generation, letter) for letter in it.rows.letters(group, generation.number) if letter.parked]
+    return found
+
+
+def _stuck(it: Opened) -> list[Output]:
+    sagas = [group.name for group in it.app.groups.values() if group.saga]
+    return [output for saga in sagas for output in it.rows.outputs(saga, OUTPUTS) if output.stuck]
+
+
+def _plain(output: Output) -> dict[str, Any]:
+    return asdict(output) | {"command": output.command.decode()}
+
+
+def _chosen(it: Opened, part: str, stream: str, *, every: bool) -> list[tuple[Generation, Letter]]:
+    return [(generation, letter) for generation, letter in _letters(it) if every or (letter.part, letter.stream) == (part, stream)]
+
+
+def _unknown(part: str, stream: str) -> Rejected:
+    return Rejected(f"{part!r} has parked nothing on {stream!r}: `trimaran dlq list` shows what is parked")
+
+
+def _at(it: Opened, generation: Generation) -> Letters:
+    from providers.memory.signals import MemorySignals  # nobody listens in this process; the change log tells everyone else
+
+    sink = Sink(it.app, generation.group, generation.number, it.events.store, it.rows, MemorySignals(), epoch=generation.epoch, guest=True)
+    return Letters(sink)
+
+
+# --- rebuild
+def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int, *, json: bool, silent: bool) -> None:
+    """plan, start, status or abort for one group or, where it does no harm, for all."""
+    with opened(told) as it:
+        groups = _groups(it, what, group)
+        bus, signals = open_bus(told.bus, it.app)
+        try:
+            for name in groups:
+                work = Rebuild(it.app, name, it.events.store, it.rows, bus, signals)
+                match what:
+                    case "plan":
+                        _plan(work, dollars, replicas, json=json)
+                    case "status":
+                        _status(work, json=json)
+                    case "abort":
+                        run(work.abort())
+                        remark(f"{name}: the rebuild is gone, the live rows were never touched")
+                    case _:
+                        _start(work, name, silent=silent)
+        finally:
+            bus.close()
+            signals.close()
+
+
+def _groups(it: Opened, what: str, group: str) -> list[str]:
+    if group:
+        return [group]
+    if what in ("plan", "status") or len(it.app.groups) == 1:
+        return list(it.app.groups)
+    raise Misconfigured(f"--group: say which one, {it.app.name!r} has {', '.join(it.app.groups)}")
+
+
+def _plan(work: Rebuild, dollars: float, replicas: int, *, json: bool) -> None:
+    plan = run(work.plan(dollars, replicas))
+    if json:
+        as_json(asdict(plan))
+    else:
+        say(
+            f"{plan.group}: {plan.events:,} events of {plan.streams:,} streams, about {plan.minutes:.1f} minutes "
+            f"with {plan.replicas} replica(s), ${plan.dollars:.2f}"
+        )
+
+
+def _status(work: Rebuild, *, json: bool) -> None:
+    status = run(work.status())
+    if json:
+        as_json(asdict(status))
+    elif status.green is None:
+        say(f"{status.group}: generation {status.live} is live, nothing is being rebuilt")
+    else:
+        say(
+            f"{status.group}: generation {status.green} has {status.streams_done:,} of {status.streams:,} streams, "
+            f"{status.letters:,} letters; {status.live} is live"
+        )
+
+
+def _start(work: Rebuild, name: str, *, silent: bool) -> None:
+    """Fill green, let it take over, drop blue."""
+    green = run(work.start())
+    remark(f"{name}: filling generation {green.number} …")
+    folded = run(work.fill(green))
+    remark(f"{name}: {folded:,} events folded, taking over …")
+    run(work.swap(silent=silent))
+    dropped = run(work.finish(force=True))
+    say(f"{name}: generation {green.number} is live, dropped {', '.join(map(str, dropped)) or 'none'}")
