@@ -103,9 +103,10 @@ class MemoryEventStore:
         """See `EventStore.restore`: all of it, or nothing when it raises."""
         check_restore(events, keys)
         with self._lock:
-            for fresh in self._fresh(events).values():
-                self._store(fresh)
-            self._keys |= self._fresh_keys(keys)
+            fresh, fresh_keys = self._fresh(events), self._fresh_keys(keys)  # both may refuse, so before anything is stored
+            for coming in fresh.values():
+                self._store(coming)
+            self._keys |= fresh_keys
         self._ring()
 
     def close(self) -> None:
