@@ -49,7 +49,23 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@cache
+def kafka() -> str:
+    """The URL of a Kafka broker."""
+    given = os.environ.get("TRIMARAN_TEST_KAFKA")
+    if given:
+        return given
+    from tests.servers import kafka as server
+    from tests.servers.process import ServerFailed
+
+    try:
+        return _open.enter_context(server.running()).url
+    except ServerFailed as error:
+        raise Missing(str(error)) from error
+
+
 def stop() -> None:
     """Stop what this run started."""
     _open.close()
     postgres_base.cache_clear()
+    kafka.cache_clear()
