@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from runtime.errors import Conflict, Misconfigured, Rejected, Stopped, TrimaranError, Unavailable
+from hosts.process import exit_code
+from runtime.errors import TrimaranError
 
-OK, FAILED, USAGE, REJECTED, UNAVAILABLE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+OK, FAILED, INTERRUPTED = 0, 1, 130  # the others stand for errors: hosts.process.exit_code
 
 
 class Exit(Exception):
@@ -22,21 +23,6 @@ class Exit(Exception):
         self.code = code
 
 
-def code_of(error: TrimaranError) -> int:
-    """The exit code that stands for an error."""
-    match error:
-        case Misconfigured():
-            return USAGE
-        case Rejected() | Conflict():
-            return REJECTED
-        case Unavailable():
-            return UNAVAILABLE
-        case Stopped():
-            return STOPPED
-        case _:
-            return FAILED
-
-
 def guarded(work: Callable[[], object]) -> NoReturn:
     """Run a command and leave: errors of the tree are a line on stderr, anything else is a bug and shows where."""
     try:
@@ -45,7 +31,7 @@ def guarded(work: Callable[[], object]) -> NoReturn:
         sys.exit(leave.code)
     except TrimaranError as error:
         complain(str(error))
-        sys.exit(code_of(error))
+        sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # who read us has seen enough

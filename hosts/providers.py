@@ -118,14 +118,16 @@ def _class(package: str, module: str, name: str) -> Callable[..., Any]:
     return found
 
 
-def sqlite_path(url: str, option: str) -> str:
-    """The file of `sqlite:///relative` or `sqlite:////absolute`; its directory is made."""
+def sqlite_path(url: str, option: str, *, make: bool = True) -> str:
+    """The file of `sqlite:///relative` or `sqlite:////absolute`; its directory is made, unless told not to."""
     path = url.removeprefix("sqlite://")
     if not path.startswith("/") or not path.strip("/"):
         raise Misconfigured(f"--{option} {url!r}: write {EXAMPLES['sqlite']}")
     file = Path(path[1:])
     if file.is_dir():
         raise Misconfigured(f"--{option} {url!r}: {file} is a directory, name a file in it")
+    if not make:
+        return str(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

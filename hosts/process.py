@@ -1,0 +1,66 @@
+"""What a host that is a process of its own has in common with the others: options, SIGTERM, one line for an error, an exit code."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+
+from hosts.providers import refuse_memory
+from hosts.settings import Settings, load_app, settings
+from runtime.domain import App
+from runtime.errors import Conflict, Misconfigured, Rejected, Stopped, TrimaranError, Unavailable
+
+type Body = Callable[[Settings, App, argparse.Namespace, threading.Event, ExitStack], None]
+
+USAGE, REJECTED, UNAVAILABLE, STOPPED, FAILED = 2, 3, 4, 5, 1
+
+
+def exit_code(error: TrimaranError) -> int:
+    """What a process leaves with; docs/cli.md lists them."""
+    match error:
+        case Misconfigured():
+            return USAGE
+        case Rejected() | Conflict():
+            return REJECTED
+        case Unavailable():
+            return UNAVAILABLE
+        case Stopped():
+            return STOPPED
+        case _:
+            return FAILED
+
+
+def host(name: str, urls: tuple[str, ...], body: Body, add: Callable[[argparse.ArgumentParser], None] = lambda _: None) -> None:
+    """Parse options, refuse memory:// for the URLs this host shares with others, run until SIGTERM, leave with a code."""
+    parser = argparse.ArgumentParser(prog=f"python -m hosts.{name}", description=body.__doc__)
+    for option in ("app", "events", "rows", "bus", "host"):
+        parser.add_argument(f"--{option}", default="", help=f"also TRIMARAN_{option.upper()}")
+    parser.add_argument("--port", type=int, default=None, help="also TRIMARAN_PORT")
+    add(parser)
+    asked = parser.parse_args()
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    try:
+        told = settings(asked.app, asked.events, asked.rows, asked.bus, asked.host, asked.port)
+        for option in urls:
+            refuse_memory(getattr(told, option), option)
+        app = load_app(told.app)
+        with ExitStack() as stack:
+            body(told, app, asked, stop, stack)
+    except TrimaranError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        sys.exit(exit_code(error))
+
+
+def ready(what: str) -> None:
+    """A line that a supervisor can wait for."""
+    sys.stdout.write(f"ready: {what}\n")
+    sys.stdout.flush()

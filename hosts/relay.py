@@ -1,0 +1,29 @@
+"""The relay as a process: what the event store holds and the bus does not.
+
+`python -m hosts.relay --app shop --events postgresql://… --bus kafka://…`; any number of them may run.
+"""
+
+import argparse
+import threading
+from contextlib import ExitStack
+
+from hosts.process import host, ready
+from hosts.providers import open_bus, open_events
+from hosts.settings import Settings
+from runtime.domain import App
+from runtime.flow.relay import Relaying
+
+
+def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:
+    """Relay until SIGTERM, then finish the round in hand."""
+    events = open_events(told.events, app)
+    stack.callback(events.store.close)
+    bus, signals = open_bus(told.bus, app)
+    stack.callback(signals.close)
+    stack.callback(bus.close)
+    ready(f"relay of {app.name}")
+    Relaying(app, events.relay, bus).loop(stop)
+
+
+if __name__ == "__main__":
+    host("relay", ("events", "bus"), run)
