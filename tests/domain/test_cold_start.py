@@ -8,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BARE = "import sqlite3, msgspec, decimal"
 OURS = """
 import sqlite3, msgspec, decimal, sys
 before = set(sys.modules)
