@@ -9,7 +9,8 @@ import random
 import re
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import override
 
 import psycopg
@@ -40,6 +41,22 @@ _SURELY_ROLLED_BACK = {"40001", "40P01", "55P03"}  # serialization, deadlock, lo
 _MIGRATION_LOCK = 0x5472696D  # advisory lock of migrations alone; no append ever takes one
 
 
+class Pipeline(psycopg.Pipeline):
+    """A pipeline that ends with its sync: the flush request that psycopg sends after it would switch the idle timer off.
+
+    PostgreSQL starts `idle_in_transaction_session_timeout` when it is ready for a query and stops it at any message, so that a
+    process which is then paused would keep its locks for ever.
+    """
+
+    @override
+    def _exit_gen(self) -> PQGen[None]:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
 class Connection(psycopg.Connection[tuple[object, ...]]):
     """A psycopg connection whose every wait ends at `deadline` (as `time.monotonic` counts)."""
 
@@ -57,6 +74,15 @@ class Connection(psycopg.Connection[tuple[object, ...]]):
             if error.sqlstate is None:
                 self.pgconn.finish()  # an answer that comes late must never be taken for the next call's
             raise
+
+    @override
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        """Several statements in one round trip."""
+        if self._pipeline is None:
+            self._pipeline = Pipeline(self)
+        with super().pipeline() as pipeline:
+            yield pipeline
 
     def usable(self) -> bool:
         """False when the server hung up, or said something, while the connection was idle: nothing may be sent on it any more."""
