@@ -65,6 +65,8 @@ def integers(values: Sequence[int]) -> str:
 
 def moments(values: Sequence[date | None]) -> str:
     """An array of instants or dates."""
+    if values and None not in values:
+        return '{"' + '","'.join([value.isoformat() for value in values if value is not None]) + '"}'
     return "{" + ",".join(["NULL" if value is None else f'"{value.isoformat()}"' for value in values]) + "}"
 
 

@@ -21,7 +21,7 @@ def micros(instant: datetime) -> int:
 
 def instant_of(value: int) -> datetime:
     """The instant again."""
-    return _EPOCH + timedelta(microseconds=value)
+    return _EPOCH + timedelta(0, 0, value)
 
 
 DIALECT = Dialect(
