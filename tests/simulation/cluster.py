@@ -64,7 +64,7 @@ class Cluster:
         self.rows = pieces.rows(clock.now, blocking=False)
         self.signals = MemorySignals(1_000_000, blocking=False)
         self.batch = dice.choice((3, 20, 2_000))
-        self.sync_every_s = dice.choice((2.0, SYNC_EVERY_S))
+        self.sync_every_s = dice.choice((4.0, SYNC_EVERY_S))
         scheduler.leaps = (1.0, 6.0, SYNC_EVERY_S + 1.0, PATIENCE.total_seconds() / 2, PATIENCE.total_seconds() + 1.0)
         scheduler.disturb = self._trim
         medicine.mended = False

@@ -94,7 +94,7 @@ def dispatcher(sim: "Simulation", process: Process) -> Steps[None]:
         try:
             while True:
                 done = yield from dispatching.once()
-                yield from _rest(process, done, 0.1)
+                yield from _rest(process, done, IDLE_S)
         except Unavailable:
             yield from pause(process, backoff(failures, process.world, most_s=1.0))
 
@@ -157,6 +157,7 @@ class Rebuilding(Struct):
 def operator(sim: "Simulation", notes: Rebuilding, process: Process) -> Steps[None]:
     """Rebuilds groups: start, fill, swap, and later finish; after a crash it looks where things stand."""
     while notes.todo:
+        process.idle += sim.settling and not sim.mending  # it may have to wait for the physician
         group = notes.todo[0]
         rebuild = sim.cluster.rebuild(group, process.world)
         try:
@@ -176,7 +177,8 @@ def operator(sim: "Simulation", notes: Rebuilding, process: Process) -> Steps[No
             yield from pause(process, 0.1)
             continue
         except Rejected:  # a letter only in green: live will park it too, or a redrive mends it
-            yield from pause(process, 0.2)
+            process.idle += 1
+            yield from pause(process, 0.5)
             continue
         notes.before = 0
         notes.todo.pop(0)
@@ -189,8 +191,9 @@ def _live(sim: "Simulation", group: str) -> Steps[Generation]:
 
 def physician(sim: "Simulation", process: Process) -> Steps[None]:
     """Mends the code, then redrives every letter of every generation until none is left."""
-    while not sim.settling:
+    while not sim.mending:
         yield from pause(process, 0.5)
+        process.idle += 1
     medicine.mended = True
     while True:
         found = 0
@@ -214,7 +217,7 @@ def reader(sim: "Simulation", process: Process) -> Steps[None]:
     reading = sim.cluster.reading(process.world)
     seen: dict[str, tuple[int, int]] = {}
     while True:
-        yield from pause(process, process.world.jitter() * 0.3)
+        yield from pause(process, process.world.jitter() * (10.0 if sim.settling else 0.3))
         token = sim.any_token(process.world)
         if token is None:
             continue

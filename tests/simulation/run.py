@@ -45,7 +45,7 @@ class Simulation:
         self.weather = forecast(dice)
         self.scheduler = Scheduler(seed, self.weather)
         self.cluster = Cluster(self.scheduler, self.weather, pieces)
-        self.settling = False
+        self.settling = self.mending = False
         self.stale = 0
         self.letters: set[tuple[str, str]] = set()
         self._tokens: list[str] = []
@@ -57,7 +57,7 @@ class Simulation:
 
     # the people
     def _rebuilds(self) -> list[str]:
-        return self.scheduler.dice.choice(([], ["rows"], ["rows"], ["selling"], ["rows", "selling"], ["rows", "rows"]))
+        return self.scheduler.dice.choice(([], [], [], ["rows"], ["rows"], ["selling"], ["rows", "selling"], ["rows", "rows"]))
 
     def _hire(self) -> None:
         dice, spawn = self.scheduler.dice, self.scheduler.spawn
@@ -121,13 +121,13 @@ class Simulation:
         )
 
     def _settle(self) -> None:
-        self._rest()
+        self._rest()  # a poison is parked by now, or somebody still dies of it
         audit.no_stale_timers(self)
+        self.mending = True
         for _ in range(10):
             before = audit.fingerprint(self)
-            self.scheduler.leap(SYNC_EVERY_S + 1)
             self._rest()
-            self.scheduler.leap(shop.PATIENCE.total_seconds() + 1)
+            self.scheduler.leap(SYNC_EVERY_S + shop.PATIENCE.total_seconds())
             self._rest()
             if audit.fingerprint(self) == before:
                 return

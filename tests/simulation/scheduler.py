@@ -258,7 +258,7 @@ class Scheduler:
                 expire()
             else:
                 self._agenda.append((self.clock.seconds + self.dice.random() * SESSION_S, expire))
-        self._end(process, self.clock.seconds + self.dice.random() * BACK_AFTER_S)
+        self._end(process, self.clock.seconds + self.dice.random() * (0.02 if self.weather is CALM else BACK_AFTER_S))
 
     def _end(self, process: Process, wake: float) -> None:
         core, process.core, process.request = process.core, None, None
