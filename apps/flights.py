@@ -155,7 +155,7 @@ type FlightEvent = Movement | FlightFlaggedLate
 class Flight(Struct, frozen=True, gc=False):
     """A flight's life so far."""
 
-    plan: Plan | None = None
+    plan: FlightScheduled | None = None
     departed: datetime | None = None
     over: bool = False
     flagged: bool = False
