@@ -17,6 +17,7 @@ from runtime.errors import Misconfigured, TrimaranError, Unavailable
 
 type Work[T] = Callable[[sqlite3.Connection], T]
 
+BEGIN_PAUSE_S = 0.0002
 BUSY_TIMEOUT_S = 5.0  # another process may hold the file's write lock; its own commits take milliseconds
 
 _MISCONFIGURED = {
@@ -45,6 +46,10 @@ def translated(error: sqlite3.Error, path: str, *, in_doubt: bool = False) -> Ex
     return error
 
 
+def _busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def connect(path: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
     """A connection in autocommit mode, durable on every commit (WAL, synchronous=FULL)."""
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
@@ -63,7 +68,7 @@ def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+            if not _busy(error) or monotonic() > deadline:
                 raise
             sleep(0.005)
         else:
@@ -115,6 +120,7 @@ class Database:
         try:
             self._writer = connect(path, busy_timeout_s)
             migrate(self._writer, component, migrations, path)
+            self._writer.execute("PRAGMA busy_timeout = 0")  # `_begin` waits by itself
         except sqlite3.Error as error:
             raise translated(error, path) from error
         self._home = get_ident()
@@ -129,6 +135,9 @@ class Database:
             if get_ident() == self._home and self._line.lead_alone():
                 try:
                     return work(self._writer)
+                except sqlite3.Error as error:
+                    if not _busy(error):
+                        raise
                 finally:
                     self._line.pass_on()
             return work(self.reader())
@@ -251,10 +260,18 @@ class Database:
     # the transaction
 
     def _begin(self) -> None:
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise translated(error, self.path) from error
+        """Begin, waiting for other processes in short steps: SQLite's own back-off of up to 100 ms starves who comes last."""
+        deadline = 0.0
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                deadline = deadline or monotonic() + self._busy_timeout_s
+                if not _busy(error) or monotonic() > deadline:
+                    raise translated(error, self.path) from error
+                sleep(BEGIN_PAUSE_S)
+            else:
+                return
 
     def _commit(self) -> None:
         try:
