@@ -7,6 +7,7 @@ change was told, nothing is left in any outbox, and no letter remains.
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
 
@@ -40,13 +41,26 @@ def stored(sim: "Simulation") -> dict[str, list[Recorded]]:
     return {head.stream: store.read(head.stream, 0, 100_000) for head in store.heads("", 100_000)}
 
 
+def digest(sim: "Simulation", of: int) -> int:
+    """A checksum of the course of a run and of all it left behind."""
+    for events in stored(sim).values():
+        for event in events:
+            of = crc32(repr(event).encode(), of)
+    for place, filled in sim.cluster.rows._state.filled.items():
+        of = crc32(repr((place, filled.rows, filled.watermarks, filled.changes)).encode(), of)
+    return of
+
+
 def fingerprint(sim: "Simulation") -> list[Any]:
     """Equal when nothing moved."""
     state = sim.cluster.rows._state
     return [
         [head.version for head in sim.cluster.store.heads("", 100_000)],
         sim.cluster.relay.backlog(),
-        [(filled.generation.number, filled.generation.phase, sum(filled.watermarks.values()), len(filled.letters)) for filled in state.filled.values()],
+        [
+            (filled.generation.number, filled.generation.phase, sum(filled.watermarks.values()), len(filled.letters))
+            for filled in state.filled.values()
+        ],
         len(sim.cluster.rows.outputs("selling", 100_000)),
         sim.rebuilding.swaps,
     ]
@@ -86,7 +100,9 @@ def _sales_are_whole(sim: "Simulation", streams: dict[str, list[Recorded]]) -> N
             types = [event.type for event in events]
             if types not in (["Charged"], ["ChargeRefused"], ["Charged", "Refunded"]):
                 raise sim.scheduler.fail(f"{name} ended as {types}")
-            taken += sum(fields(event)["amount"] * (1 if event.type == "Charged" else -1) for event in events if event.type != "ChargeRefused")
+            taken += sum(
+                fields(event)["amount"] * (1 if event.type == "Charged" else -1) for event in events if event.type != "ChargeRefused"
+            )
         elif name.startswith("stock-"):
             reserved = sum(fields(event)["quantity"] for event in events if event.type == "Reserved")
             returned = sum(fields(event)["quantity"] for event in events if event.type == "Restocked" and event.key.startswith("selling:"))
@@ -203,7 +219,12 @@ def _changes_were_told(sim: "Simulation", group: str, number: int) -> None:
     for signal in (signal for signal in sim.watch.heard if signal.part in parts):
         place = (signal.generation, signal.shard, signal.number)
         change = committed.get(place)
-        if change is None or (change.part, change.key, change.revision, change.after) != (signal.part, signal.key, signal.revision, signal.after):
+        if change is None or (change.part, change.key, change.revision, change.after) != (
+            signal.part,
+            signal.key,
+            signal.revision,
+            signal.after,
+        ):
             raise sim.scheduler.fail(f"a signal tells of a change that was never committed: {signal}")
         if signal.generation == number:
             told.add(place)
@@ -215,7 +236,12 @@ def _changes_were_told(sim: "Simulation", group: str, number: int) -> None:
     rows = {(part, key): (row.revision, row.values is not None) for part, table in filled.rows.items() for key, row in table.items()}
     if heard != {place: row for place, row in rows.items() if row[0]}:
         raise sim.scheduler.fail(f"a listener of {group!r} does not end with the table: {differences(heard, rows)}")
-    revisions = sorted((part, key, change.revision) for (gen, _, _), change in committed.items() if gen == number for part, key in [(change.part, change.key)])
+    revisions = sorted(
+        (part, key, change.revision)
+        for (gen, _, _), change in committed.items()
+        if gen == number
+        for part, key in [(change.part, change.key)]
+    )
     if len(revisions) != len(set(revisions)):
         raise sim.scheduler.fail(f"a row of {group!r} has one revision twice")
 

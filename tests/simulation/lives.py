@@ -3,7 +3,7 @@
 Whatever a process must remember over its own death stands in a diary outside of it, as a caller's disk or an operator's head would.
 """
 
-from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from runtime.domain.messages import Command
 from runtime.errors import Conflict, Fenced, Rejected, Unavailable
+from runtime.flow.command import Sending
 from runtime.flow.project import POLL_S, Projector, open_generation
 from runtime.flow.relay import IDLE_S
 from runtime.flow.world import backoff
@@ -51,7 +52,7 @@ def client(sim: "Simulation", diary: Diary, process: Process) -> Steps[None]:
         intent = diary.intents[diary.done]
         for tries in count():
             try:
-                answer = yield from commands.handle(_sending(intent))
+                answer = yield from commands.handle(Sending(intent.command, intent.key))
             except Rejected:
                 intent.refusals += 1
                 break
@@ -64,12 +65,6 @@ def client(sim: "Simulation", diary: Diary, process: Process) -> Steps[None]:
         diary.done += 1
         if process.world.jitter() < 0.3:
             yield from pause(process, process.world.jitter() * 0.2)
-
-
-def _sending(intent: Intent):  # type: ignore[no-untyped-def]
-    from runtime.flow.command import Sending
-
-    return Sending(intent.command, intent.key)
 
 
 def relay(sim: "Simulation", process: Process) -> Steps[None]:
@@ -119,14 +114,10 @@ def projector(sim: "Simulation", group: str, process: Process, born: Generation 
         born = None
         projecting = sim.cluster.projector(generation, process.world)
         process.consumer = projecting.consumer  # type: ignore[assignment]
-        try:
+        with suppress(Fenced):
             yield from _project(process, projecting)
-        except Fenced:
-            pass
-        try:
+        with suppress(Unavailable, Fenced):
             yield from projecting.sink.release()
-        except (Unavailable, Fenced):
-            pass
         projecting.consumer.close()
         process.consumer, process.stopping = None, False
 
@@ -234,11 +225,7 @@ def reader(sim: "Simulation", process: Process) -> Steps[None]:
             sim.stale += 1
         before, generation = seen.get(key, (0, 0))
         if n < before:
-            raise sim.scheduler.fail(f"time ran backwards: {key!r} had {before} events in generation {generation}, now {n} in {read.generation}")
+            raise sim.scheduler.fail(
+                f"time ran backwards: {key!r} had {before} events in generation {generation}, now {n} in {read.generation}"
+            )
         seen[key] = (n, read.generation)
-
-
-def several(lives: Iterator[Steps[None]]) -> Steps[None]:
-    """One after the other."""
-    for life in lives:
-        yield from life

@@ -25,6 +25,7 @@ from tests.simulation.world import Clock, VirtualWorld
 STEP_S = 0.002  # virtual time of a request
 TAIL = 80  # requests that a failure shows
 BACK_AFTER_S = 0.5  # a crashed process is started again within about this
+ENDS = frozenset({"commit", "rollback"})
 SESSION_S = 0.3  # the broker notices a dead member within about this
 
 type Life = Callable[["Process"], Steps[None]]
@@ -37,7 +38,21 @@ class Broken(AssertionError):
 class Process:
     """A simulated operating system process: what is in it dies with it."""
 
-    __slots__ = ("blocked", "consumer", "core", "idle", "life", "name", "paused", "request", "rounds", "stopping", "transactions", "wake", "world")
+    __slots__ = (
+        "blocked",
+        "consumer",
+        "core",
+        "idle",
+        "life",
+        "name",
+        "paused",
+        "request",
+        "rounds",
+        "stopping",
+        "transactions",
+        "wake",
+        "world",
+    )
 
     def __init__(self, name: str, life: Life, world: VirtualWorld) -> None:
         self.name, self.life, self.world = name, life, world
@@ -59,14 +74,14 @@ class Process:
 
 
 class Scheduler:
-    """Plays the processes; `watchers` see every request that took effect, as `watcher(process, request, reply)`."""
+    """Plays the processes; `watchers` see each request of a name that took effect, as `watcher(process, request, reply)`."""
 
     def __init__(self, seed: int, weather: Weather) -> None:
         self.dice = random.Random(seed)
         self.clock = Clock()
         self.seed, self.weather = seed, weather
         self.processes: list[Process] = []
-        self.watchers: list[Callable[[Process, Request, Any], None]] = []
+        self.watchers: dict[str, Callable[[Process, Request, Any], None]] = {}
         self.leaps: Sequence[float] = (1.0,)
         self.disturb: Callable[[], None] = lambda: None
         self.steps = self.freed = self.digest = 0
@@ -148,44 +163,45 @@ class Scheduler:
     def _perform(self, process: Process) -> None:
         request = process.request
         assert request is not None
-        fault = self.weather.pick(self.dice, request)
+        call = request.name
+        fault = "" if self.weather is CALM else self.weather.pick(self.dice, request, call)
         if fault:
             self.faults[fault] = self.faults.get(fault, 0) + 1
             request = self._strike(process, request, fault)
             if request is None:
                 return
-        if request.name == "sleep":
+        if call == "sleep":
             process.wake = self.clock.seconds + request.args[0]
             self._go_on(process, "sleep", fault, None)
             return
-        reply = self._try(process, request)
+        reply = self._try(process, request, call)
         if isinstance(reply, WouldBlock):
             process.blocked = self.freed
             return
         process.blocked = -1
         if fault == "died":
-            self._note(process, request.name, fault, reply)
+            self._note(process, call, fault, reply)
             self.crash(process)
         elif fault in ("doubt", "partial") and not isinstance(reply, Exception):
-            self._go_on(process, request.name, fault, Unavailable(f"{request.name}: no answer", in_doubt=True))
+            self._go_on(process, call, fault, Unavailable(f"{call}: no answer", in_doubt=True))
         else:
-            self._go_on(process, request.name, fault, reply)
+            self._go_on(process, call, fault, reply)
 
-    def _try(self, process: Process, request: Request) -> Any:
+    def _try(self, process: Process, request: Request, call: str) -> Any:
         try:
             reply = request.call(*request.args)
         except (TrimaranError, WouldBlock) as error:
-            if request.name in ("commit", "rollback"):
+            if call in ENDS:
                 self._ended(process, request)
             return error
-        call = request.name
         if call == "begin":
             process.transactions[reply] = []
         elif call == "write":
             process.transactions[request.call.__self__].append(request.args[0])  # type: ignore[attr-defined]
-        for watcher in self.watchers:
+        watcher = self.watchers.get(call)
+        if watcher is not None:
             watcher(process, request, reply)
-        if call in ("commit", "rollback"):
+        if call in ENDS:
             self._ended(process, request)
         return reply
 
@@ -212,9 +228,9 @@ class Scheduler:
             raise self.fail(f"{process.name} failed: {type(error).__name__}: {error}") from error
 
     def _note(self, process: Process, call: str, fault: str, reply: Any) -> None:
-        outcome = f"{len(reply)}" if isinstance(reply, list) else type(reply).__name__
+        outcome = str(len(reply)) if type(reply) is list else type(reply).__name__
         self.tail.append((self.steps, self.clock.seconds, process.name, call, fault, outcome))
-        self.digest = zlib.crc32(f"{process.name} {call} {fault} {outcome} {self.clock.seconds}".encode(), self.digest)
+        self.digest = zlib.crc32(f"{process.name} {call} {fault} {outcome}".encode(), self.digest)
 
     # faults
     def _strike(self, process: Process, request: Request, fault: str) -> Request | None:

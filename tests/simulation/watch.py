@@ -29,15 +29,19 @@ class Watch:
         self.published: set[tuple[str, int]] = set()
         self.effects: dict[str, list[tuple[str, int, int]]] = {}  # key -> stream, first, last of every append that stored events under it
         self.heard: list[Signal] = []
-        self.flipped: dict[str, tuple[int, dict[tuple[str, str], Row]]] = {}  # group -> the live generation and its rows when it became live
+        self.flipped: dict[
+            str, tuple[int, dict[tuple[str, str], Row]]
+        ] = {}  # group -> the live generation and its rows when it became live
         self._read: dict[tuple[str, int], int] = {}
-        self._looks = {"append": self._append, "append_all": self._append_all, "commit": self._commit, "publish": self._publish, "write": self._write, "send": self._send, "commit_now": self._commit_now}
-
-    def look(self, process: Process, request: Request, reply: Any) -> None:
-        """A request took effect."""
-        look = self._looks.get(request.name)
-        if look is not None:
-            look(process, request, reply)
+        sim.scheduler.watchers |= {
+            "append": self._append,
+            "append_all": self._append_all,
+            "commit": self._commit,
+            "publish": self._publish,
+            "write": self._write,
+            "send": self._send,
+            "commit_now": self._commit_now,
+        }
 
     def _fail(self, text: str) -> Exception:
         return self._sim.scheduler.fail(text)
@@ -124,7 +128,9 @@ class Watch:
             for body in log.read(start, offset - start) if offset > start else ():
                 event = from_bus(body)
                 if filled.watermarks.get(event.stream, 0) < event.version:
-                    raise self._fail(f"{name} committed the offset {offset} of partition {partition} before it folded {event.stream}@{event.version}")
+                    raise self._fail(
+                        f"{name} committed the offset {offset} of partition {partition} before it folded {event.stream}@{event.version}"
+                    )
             self._read[name, partition] = offset
 
     def _commit_now(self, process: Process, request: Request, reply: Any) -> None:

@@ -32,22 +32,25 @@ class Weather(Struct, frozen=True):
     duplicate: float = 0.0
     window: int = 0
 
-    def pick(self, dice: random.Random, request: Request) -> str:
+    def pick(self, dice: random.Random, request: Request, call: str) -> str:
         """What strikes this request: the name of a chance, or ""."""
-        place = dice.random() / (TENDER if request.name in WRITING else 1)
-        for name, chance in zip(NAMES, (self.crash, self.died, self.doubt, self.partial, self.refused, self.pause, self.leap, self.bus, self.term), strict=True):
+        place = dice.random() / (TENDER if call in WRITING else 1)
+        if place >= TOTAL:
+            return ""
+        for name in NAMES:
+            chance = getattr(self, name)
             if place < chance:
-                return name if _fits(name, request) else ""
+                return name if _fits(name, request, call) else ""
             place -= chance
         return ""
 
 
 NAMES = ("crash", "died", "doubt", "partial", "refused", "pause", "leap", "bus", "term")
+TOTAL = 0.25  # more than all chances together
 CALM = Weather()
 
 
-def _fits(fault: str, request: Request) -> bool:
-    call = request.name
+def _fits(fault: str, request: Request, call: str) -> bool:
     match fault:
         case "crash" | "pause" | "leap" | "bus" | "term":
             return True
