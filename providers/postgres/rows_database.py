@@ -6,7 +6,7 @@ every lock; the others wait longer than that.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -53,6 +53,17 @@ def dropped(group: str, number: int) -> Fenced:
     return Fenced(f"generation {number} of {group!r} was dropped")
 
 
+class _Sessions(Database):
+    """Connections that are closed when the store cannot be opened."""
+
+    def _migrate(self, component: str, migrations: Sequence[str]) -> None:
+        try:
+            super()._migrate(component, migrations)
+        except BaseException:
+            self.close()
+            raise
+
+
 class RowDatabase:
     """The schema of one app."""
 
@@ -64,8 +75,8 @@ class RowDatabase:
         )
         self._statement_timeout_s = statement_timeout_s
         bounded = f" -c statement_timeout={statement_timeout_s * 1000:.0f}"
-        self._lookups = Database(_with(url, lookups + bounded), namespace, COMPONENT, MIGRATIONS)
-        self._queries = Database(_with(url, f"{queries} -c statement_timeout={QUERY_S * 1000:.0f}"), namespace, COMPONENT, MIGRATIONS)
+        self._lookups = _Sessions(_with(url, lookups + bounded), namespace, COMPONENT, MIGRATIONS)
+        self._queries = _Sessions(_with(url, f"{queries} -c statement_timeout={QUERY_S * 1000:.0f}"), namespace, COMPONENT, MIGRATIONS)
         self._lookups.timeout_s = statement_timeout_s + 1
         self.schema = self._lookups.sql("{s}")
         self._known: dict[tuple[str, int], Known] = {}
