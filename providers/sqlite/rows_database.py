@@ -53,7 +53,12 @@ class RowDatabase(Database):
     """The file, with what a read store adds."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, COMPONENT, MIGRATIONS)
+        try:
+            super().__init__(path, COMPONENT, MIGRATIONS)
+        except BaseException:
+            if hasattr(self, "_writer"):  # opened, but refused: a newer schema, for example
+                self._writer.close()
+            raise
         add_collation(self._writer)
         self._taught: set[int] = set()  # readers that know decimals; they live as long as this object
         self._known: dict[tuple[str, int], Known] = {}
