@@ -118,7 +118,11 @@ class Database:
             raise Misconfigured(f"not a PostgreSQL URL: {_line(error)}") from error
         self._idle: list[Connection] = []
         self._closed = False
-        self._migrate(component, migrations)
+        try:
+            self._migrate(component, migrations)
+        except BaseException:
+            self.close()
+            raise
 
     def sql(self, text: str) -> str:
         """The statement with `{s}` replaced by the schema."""

@@ -119,10 +119,16 @@ class Database:
         self._busy_timeout_s = busy_timeout_s
         try:
             self._writer = connect(path, busy_timeout_s)
-            migrate(self._writer, component, migrations, path)
-            self._writer.execute("PRAGMA busy_timeout = 0")  # `_begin` waits by itself
         except sqlite3.Error as error:
             raise translated(error, path) from error
+        try:
+            migrate(self._writer, component, migrations, path)
+            self._writer.execute("PRAGMA busy_timeout = 0")  # `_begin` waits by itself
+        except BaseException as error:
+            self._writer.close()
+            if isinstance(error, sqlite3.Error):
+                raise translated(error, path) from error
+            raise
         self._home = get_ident()
         self._readers: dict[int, sqlite3.Connection] = {}
         self._line = Line()

@@ -1,8 +1,6 @@
 """Event stores with their snapshots and relay, one small factory per provider, for the suites that hold them all to one meaning."""
 
 import contextlib
-import hashlib
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,12 +18,13 @@ from providers.sqlite.database import connect
 from providers.sqlite.events import SqliteEventStore
 from providers.sqlite.relay import SqliteRelay
 from providers.sqlite.snapshots import SqliteSnapshots
-from runtime.ports import Append, EventStore, New, Relay, Snapshots
+from runtime.ports import EventStore, Relay, Snapshots
+from tests.conformance.appends import append, fill
 
 PROVIDERS = ("memory", "sqlite", "postgres")
 NAMESPACE = "conformance"
 
-_keys = itertools.count(1)
+__all__ = ["NAMESPACE", "PROVIDERS", "Handle", "Place", "append", "fill", "opened", "postgres_handle", "sqlite_handle"]
 
 
 class Handle(NamedTuple):
@@ -108,17 +107,3 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Place]:
         yield place
     finally:
         place.close()
-
-
-def append(stream: str, expected: int, *datas: str, key: str = "", digest: bytes = b"") -> Append:
-    """An append of these events; a fresh key unless told, and a digest that depends on the events."""
-    events = tuple(New("Noted", data.encode()) for data in datas)
-    digest = digest or hashlib.sha256("|".join(datas).encode()).digest()
-    return Append(stream, expected, events, key or f"key-{next(_keys)}", digest, "cause-1@1", "00-trace-01", "2026-01-01T00:00:00Z")
-
-
-def fill(store: EventStore, stream: str, count: int, first: int = 0) -> None:
-    """Bring a stream from version `first` to `first + count`, one event per append."""
-    for reply in store.append_all([append(stream, version, f"{stream}@{version + 1}") for version in range(first, first + count)]):
-        if isinstance(reply, Exception):
-            raise reply

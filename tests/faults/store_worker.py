@@ -12,16 +12,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from providers.postgres.database import Connection
-from providers.sqlite.events import SqliteEventStore
 from runtime.errors import Conflict
 from runtime.ports import Append, EventStore, New
-from tests.conformance.stores import Handle, append, postgres_handle, sqlite_handle
+from tests.conformance.appends import append
 
 
-def handle_on(target: str) -> Handle:
-    """A handle on the store at `target`."""
-    return sqlite_handle(target.removeprefix("sqlite:")) if target.startswith("sqlite:") else postgres_handle(target)
+def store_on(target: str) -> EventStore:
+    """The store at `target`; imports only what it needs, since many of these are started."""
+    if target.startswith("sqlite:"):
+        from providers.sqlite.events import SqliteEventStore
+
+        return SqliteEventStore(target.removeprefix("sqlite:"))
+    from providers.postgres.events import PostgresEventStore
+
+    return PostgresEventStore(target, "conformance")
 
 
 def say(**fields: Any) -> None:
@@ -109,10 +113,12 @@ def arm(store: Any, point: int) -> None:
 
         return counted
 
-    if isinstance(store, SqliteEventStore):
-        connection = store.database._writer
-        store.database._writer = Doomed(connection, doomed(connection.execute))  # type: ignore[assignment]
+    connection = getattr(store.database, "_writer", None)
+    if connection is not None:
+        store.database._writer = Doomed(connection, doomed(connection.execute))
     else:
+        from providers.postgres.database import Connection
+
         Connection.wait = doomed(Connection.wait)  # type: ignore[method-assign]
 
 
@@ -122,11 +128,11 @@ ROLES: dict[str, Callable[..., None]] = {"race": race, "duplicate": duplicate, "
 def main() -> None:
     """Run one role."""
     role, target, *arguments = sys.argv[1:]
-    handle = handle_on(target)
+    store = store_on(target)
     say(ready=True)
     sys.stdin.readline()
-    ROLES[role](handle.events, *arguments)
-    handle.events.close()
+    ROLES[role](store, *arguments)
+    store.close()
 
 
 if __name__ == "__main__":

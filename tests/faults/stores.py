@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.ports import EventStore, Head, Recorded
+from tests.conformance.stores import Handle, postgres_handle, sqlite_handle
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +72,11 @@ def working(*workers: Worker) -> Iterator[list[Worker]]:
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh store for several processes, as `store_worker` understands it."""
     return f"sqlite:{tmp_path / 'events.db'}" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+def handle_on(target: str) -> Handle:
+    """A handle of this process on the store at `target`."""
+    return sqlite_handle(target.removeprefix("sqlite:")) if target.startswith("sqlite:") else postgres_handle(target)
 
 
 def everything(store: EventStore) -> dict[str, list[Recorded]]:

@@ -11,8 +11,7 @@ from providers.postgres.events import PostgresEventStore
 from runtime.errors import KeyReused, Unavailable
 from runtime.ports import Answer, Head
 from tests.conformance.stores import NAMESPACE, append, postgres_handle
-from tests.faults.store_worker import handle_on
-from tests.faults.stores import Worker, everything, target, working
+from tests.faults.stores import Worker, everything, handle_on, target, working
 from tests.rounds import rounds
 from tests.servers.proxy import Proxy
 
