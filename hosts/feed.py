@@ -11,6 +11,7 @@ after the last time at which one of its flights could be flagged, which is befor
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from threading import Event
 
@@ -19,11 +20,13 @@ from msgspec import Struct
 from apps.flights import app
 from hosts.timeline import Told, begin, due, last_due, timeline
 from hosts.timetable import LAST_DAY, Flown, check_days, days
+from hosts.turns import Turns
 from runtime.errors import Conflict, Misconfigured, TrimaranError
 from runtime.flow.command import Commands, Outcome, Sending
 from runtime.ports import Answer, EventStore, ReadStore
 
 BATCH = 256  # commands with one durable write
+TURN = 4  # batches between the rounds of everybody else, when the feed does them
 AHEAD = 40  # batches that the feed may be ahead of the saga
 PATIENCE_S = 5.0  # for a saga that does not follow
 CLOCK_EVERY_S = 0.1
@@ -63,11 +66,14 @@ class Feed:
         *,
         speed: float = 0.0,
         follow: Follow | None = None,
+        turns: Turns | None = None,
     ) -> None:
         check_days(first, last)
         self._commands, self._store, self._rows = commands, store, rows
         self.first, self.last, self.speed = first, last, speed
         self._follow = follow
+        self._turns = None if speed else turns  # a feed that waits anyhow leaves the rounds to their own thread
+        self._batches_sent = 0
         self._clock = begin(first)
         self._end = last_due(last)
         self._reached: deque[Reached] = deque()
@@ -77,6 +83,10 @@ class Feed:
 
     def run(self, stop: Event, progress: Callable[[Fed], None] = lambda _: None) -> bool:
         """Feed until the range ends (True) or `stop` is set (False); what was sent is acknowledged either way."""
+        with nullcontext() if self._turns is None else self._turns.hold():
+            return self._run(stop, progress)
+
+    def _run(self, stop: Event, progress: Callable[[Fed], None]) -> bool:
         self._take_clock()
         ahead = timeline(days(self.first, self.last), self._done())
         for batch, following in self._batches(ahead, stop):
@@ -86,6 +96,9 @@ class Feed:
             self.fed.at = batch[-1].at
             at = batch[-1].at if following is None or following.at > batch[-1].at else following.at - TICK
             self._reached.append(Reached(at, answer.stream, answer.last))
+            self._batches_sent += 1
+            if self._turns is not None and self._batches_sent % TURN == 0:
+                self._turns.once()
             self._move_clock(stop)
             progress(self.fed)
         return self._finish(stop)
@@ -174,12 +187,17 @@ class Feed:
                 if len(self._reached) <= AHEAD:
                     break
                 if time.monotonic() - waiting_since < PATIENCE_S:
-                    stop.wait(0.005)
+                    self._rest(stop, 0.005)
                     continue
                 self._alone = True
             at = self._reached.popleft().at
         if at is not None:
             self._set_clock(at)
+
+    def _rest(self, stop: Event, seconds: float) -> None:
+        """Let the others work; where the feed holds the turns, that is done here."""
+        if self._turns is None or not self._turns.once():
+            stop.wait(seconds)
 
     def _seen(self, reached: Reached) -> bool:
         return self._follow is None or self._follow(reached.stream, reached.version)
@@ -194,7 +212,8 @@ class Feed:
         """Every command is acknowledged: let the saga catch up, then every timer of the range is due."""
         until = time.monotonic() + PATIENCE_S
         while self._reached and time.monotonic() < until and not self._seen(self._reached[-1]):
-            if stop.wait(0.01):
+            self._rest(stop, 0.01)
+            if stop.is_set():
                 return False
         self._set_clock(self._end, now=True)
         return True

@@ -1,9 +1,10 @@
-"""Everything in one process: command functions, relay, projectors, saga dispatchers, each loop on a thread of its own.
+"""Everything in one process: command functions, relay, projectors, saga dispatchers.
 
     commands ─▶ store ─▶ relay ─▶ bus ─▶ projector per group ─▶ rows ─▶ signals
                                      └─▶ projector per saga ─▶ outbox ─▶ dispatcher ─▶ commands
 
-`trimaran dev` and `trimaran demo` are this with a face. A thread that ends in an error stops the whole process, which says why.
+`trimaran dev` and `trimaran demo` are this with a face. On the in-process bus all hops take turns on one thread (hosts.turns); on a
+real bus, where a poll waits for the network, each has its own. A thread that ends in an error stops the process, which says why.
 """
 
 import fcntl
@@ -17,8 +18,10 @@ from pathlib import Path
 
 from hosts.providers import Events, open_bus, open_events, open_rows, sqlite_path, without_password
 from hosts.settings import Settings
+from hosts.turns import Turn, Turns
+from providers.memory.bus import MemoryBus
 from runtime.domain import App
-from runtime.errors import Misconfigured
+from runtime.errors import Fenced, Misconfigured
 from runtime.flow.command import Commands
 from runtime.flow.dispatch import Dispatcher
 from runtime.flow.project import Projector, consumer_group, open_generation
@@ -27,7 +30,7 @@ from runtime.flow.relay import Relaying
 from runtime.flow.sink import Sink
 from runtime.flow.sync import Sync
 from runtime.ports import Bus, ReadStore, Signals
-from runtime.steps import run
+from runtime.steps import Steps, run
 
 JOIN_S = 30.0
 AGAIN_S = 0.2
@@ -49,6 +52,7 @@ class Local:
         }
         self.stop_event = threading.Event()
         self.failure: Exception | None = None
+        self.turns: Turns | None = None
         self._feeding = [group.name for group in app.groups.values()]
         self._threads: list[threading.Thread] = []
 
@@ -56,11 +60,39 @@ class Local:
         """Make the groups' generations (here, so that `Stopped` reaches the caller), then the threads."""
         for group in self._feeding:
             self.projectors[group] = self._projector(group)
+        if isinstance(self.bus, MemoryBus):
+            self.turns = self._in_turn()
+            self._thread("turns", self._take_turns)
+            return
         self._thread("relay", self.relaying.loop)
         for group in self._feeding:
             self._thread(f"projector {group}", partial(self._project, group))
         for saga, dispatcher in self.dispatchers.items():
             self._thread(f"dispatcher {saga}", dispatcher.loop)
+
+    def _in_turn(self) -> Turns:
+        projectors = [
+            Turn(partial(self._project_once, group), lambda group=group: self.projectors[group].consumer.rewind())  # type: ignore[misc]
+            for group in self._feeding
+        ]
+        return Turns([Turn(self.relaying.once), *projectors, *(Turn(dispatcher.once) for dispatcher in self.dispatchers.values())])
+
+    def _project_once(self, group: str) -> Steps[int]:
+        """A round of the live generation; when a rebuild fenced it, of the next one."""
+        try:
+            return (yield from self.projectors[group].once(0.0))
+        except Fenced:
+            self.projectors[group].close()
+            self.projectors[group] = self._projector(group)
+            return 1
+
+    def _take_turns(self, stop: threading.Event) -> None:
+        assert self.turns is not None
+        try:
+            self.turns.loop(stop, self.events.relay.wait)
+        finally:
+            for projector in self.projectors.values():
+                projector.close()
 
     def _thread(self, name: str, loop: Callable[[threading.Event], None]) -> None:
         def body() -> None:

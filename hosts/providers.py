@@ -45,6 +45,9 @@ def scheme_of(url: str, option: str, known: dict[str, str]) -> str:
     if not colon or scheme not in known:
         examples = ", ".join(EXAMPLES[each] for each in known)
         raise Misconfigured(f"--{option} {without_password(url)!r} is not a URL that is known here: write {examples}")
+    port = rest.partition("?")[0].partition("/")[0].rpartition("@")[2].rpartition("]")[2].partition(",")[0].partition(":")[2]
+    if scheme == "postgresql" and port and not port.isdigit():
+        raise Misconfigured(f"--{option} {without_password(url)!r} is no PostgreSQL URL: port {port!r} is not a number")
     if scheme == "memory" and rest:
         raise Misconfigured(f"--{option} {url!r}: memory:// takes nothing after it")
     return scheme
