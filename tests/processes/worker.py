@@ -1,6 +1,7 @@
-"""A process of a test: `python -m tests.processes.worker ROLE OPTIONS` with the hosts' environment and JSON options.
+"""A process of a test: `python -m tests.processes.worker ROLE OPTIONS`, the shipped hosts with faults in their ports, or a writer.
 
-It says `ready` once it works, ends with 0 after SIGTERM, with 3 when an operator must act (`Stopped`), and by its fault otherwise.
+Relay and projector are `hosts.relay` and `hosts.projector` as they are deployed; only what they open is wrapped, and a test may
+ask for smaller batches. OPTIONS is JSON; where things are is told by the hosts' own environment variables.
 """
 
 import faulthandler
@@ -8,24 +9,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event
+from types import ModuleType
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from hosts.providers import open_bus, open_events, open_rows
+from hosts.process import host
+from hosts.providers import Events, open_events
 from hosts.settings import load_app, settings
-from runtime.errors import Stopped
 from runtime.flow.command import Commands
-from runtime.flow.dispatch import Dispatcher
-from runtime.flow.project import Projector, open_generation
-from runtime.flow.relay import Relaying
-from runtime.steps import run
 from tests.processes.domain import AddValues
 from tests.processes.failing import Fault, failing
-
-STOPPED = 3
 
 
 class Options(Struct, frozen=True):
@@ -43,68 +40,63 @@ class Options(Struct, frozen=True):
     log: str = ""  # a line for each acknowledged command: started, seconds, stream, last, value
 
 
-class Ship:
-    """The ports of this process, opened when they are needed."""
+def break_ports(module: ModuleType, fault: Fault | None) -> None:
+    """Put the fault into whatever this host opens."""
+    if fault is None:
+        return
 
-    def __init__(self, options: Options) -> None:
-        self.settings, self.options = settings(), options
-        self.app = load_app(self.settings.app)
-        self.stop = Event()
-        signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
-        events = open_events(self.settings.events, self.app)
-        self.store = events.store
-        self.relay = failing(events.relay, "relay", options.fault)
+    def broken_events(*args: Any) -> Events:
+        events: Events = opened["open_events"](*args)
+        events.relay = failing(events.relay, "relay", fault)
+        return events
 
-    def open_rows(self) -> Any:
-        """The read store."""
-        return failing(open_rows(self.settings.rows, self.app), "rows", self.options.fault)
+    def broken_rows(*args: Any) -> Any:
+        return failing(opened["open_rows"](*args), "rows", fault)
 
-    def open_bus(self) -> tuple[Any, Any]:
-        """The bus and the signals."""
-        bus, signals = open_bus(self.settings.bus, self.app)
-        return failing(bus, "bus", self.options.fault), failing(signals, "signals", self.options.fault)
+    def broken_bus(*args: Any) -> tuple[Any, Any]:
+        bus, signals = opened["open_bus"](*args)
+        return failing(bus, "bus", fault), failing(signals, "signals", fault)
 
-
-def relay(ship: Ship) -> None:
-    """The relay."""
-    bus, _ = ship.open_bus()
-    relaying = Relaying(ship.app, ship.relay, bus)
-    _ready()
-    relaying.loop(ship.stop)
-    bus.close()
+    broken = {"open_events": broken_events, "open_rows": broken_rows, "open_bus": broken_bus}
+    opened = {name: getattr(module, name) for name in broken if hasattr(module, name)}
+    for name in opened:
+        setattr(module, name, broken[name])
 
 
-def projector(ship: Ship) -> None:
-    """A projector of one group."""
-    rows = ship.open_rows()
-    bus, signals = ship.open_bus()
-    options = ship.options
-    generation = run(open_generation(ship.app, options.group, ship.store, rows))
-    member = Projector(ship.app, generation, ship.store, rows, bus, signals, batch=options.batch, sync_every_s=options.sync_every_s)
-    _ready()
-    member.loop(ship.stop)
-    signals.close()
-    bus.close()
+def relay(options: Options) -> None:
+    """The shipped relay."""
+    import hosts.relay as shipped
+
+    break_ports(shipped, options.fault)
+    sys.argv = ["relay"]
+    host("relay", ("events", "bus"), shipped.run)
 
 
-def dispatcher(ship: Ship) -> None:
-    """A dispatcher of one saga."""
-    rows = ship.open_rows()
-    sending = Dispatcher(ship.app, ship.options.group, rows, Commands(ship.app, ship.store))
-    _ready()
-    sending.loop(ship.stop)
+def projector(options: Options) -> None:
+    """The shipped projector, and for a saga its dispatcher."""
+    import hosts.projector as shipped
+    from runtime.flow.project import Projector
+
+    break_ports(shipped, options.fault)
+    setattr(shipped, "Projector", partial(Projector, batch=options.batch, sync_every_s=options.sync_every_s))  # noqa: B010  it is a type there
+    sys.argv = ["projector", "--group", options.group]
+    host("projector", ("events", "rows", "bus"), shipped.run, shipped.options)
 
 
-def writer(ship: Ship) -> None:
+def writer(options: Options) -> None:
     """Commands at a rate, one after the other; every acknowledged one is told in the log before the next is sent."""
-    options, commands = ship.options, Commands(ship.app, ship.store)
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    told = settings()
+    app = load_app(told.app)
+    commands = Commands(app, open_events(told.events, app).store)
     commands.deadline_s = 30.0
     began, number = time.monotonic(), 0
     with open(options.log, "a", buffering=1) as log:
-        _ready()
-        while not ship.stop.is_set() and (not options.commands or number < options.commands):
+        print("ready", flush=True)  # noqa: T201
+        while not stop.is_set() and (not options.commands or number < options.commands):
             if options.rate:
-                ship.stop.wait(max(0.0, began + number / options.rate - time.monotonic()))
+                stop.wait(max(0.0, began + number / options.rate - time.monotonic()))
             started = time.monotonic()
             command = AddValues(f"{options.writer}{number % options.tallies}", (number,))
             answer = commands.send(command, key=f"{options.writer}{number}")
@@ -112,24 +104,8 @@ def writer(ship: Ship) -> None:
             number += 1
 
 
-def _ready() -> None:
-    print("ready", flush=True)  # noqa: T201
-
-
-ROLES: dict[str, Callable[[Ship], None]] = {"relay": relay, "projector": projector, "dispatcher": dispatcher, "writer": writer}
-
-
-def main() -> int:
-    """Carry out the role."""
-    faulthandler.register(signal.SIGUSR1)  # a fleet that failed asks where everybody stands
-    role, options = ROLES[sys.argv[1]], msgspec.json.decode(sys.argv[2], type=Options)
-    try:
-        role(Ship(options))
-    except Stopped as error:
-        print(f"{type(error).__name__}: {error}", flush=True)  # noqa: T201
-        return STOPPED
-    return 0
-
+ROLES: dict[str, Callable[[Options], None]] = {"relay": relay, "projector": projector, "writer": writer}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    faulthandler.register(signal.SIGUSR1)  # a fleet that failed asks where everybody stands
+    ROLES[sys.argv[1]](msgspec.json.decode(sys.argv[2], type=Options))
