@@ -111,6 +111,8 @@ class RowDatabase:
         except psycopg.Error as error:
             if error.sqlstate in _SESSION_ENDED:
                 raise Unavailable(f"PostgreSQL ended the transaction: {error}") from error
+            if isinstance(error, psycopg.errors.UniqueViolation):
+                raise Unavailable(f"somebody else just wrote the same row: {error}") from error  # found when it is done again
             raise self._lookups.translated(error, in_doubt=in_doubt) from error
 
     def _deadline(self) -> float:

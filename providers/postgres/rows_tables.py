@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from providers.postgres.database import Connection
+from providers.postgres.rows_copy import FIELDS, text_field
 from providers.postgres.rows_values import ARRAY_TYPES, DIALECT, encoded, integers, numbers, texts
 from providers.sql import tables
-from providers.sql.columns import columns_of_writes
+from providers.sql.columns import Columns, columns_of_writes
 from runtime.domain.tables import Table
 from runtime.ports import Row, RowWrite
 
@@ -31,6 +32,7 @@ class RowTable:
         arrays = ["%s::text[]", "%s::text[]", "%s::bigint[]", "%s::boolean[]", *(f"%s::{ARRAY_TYPES[one.kind]}[]" for one in table.columns)]
         insert = f"INSERT INTO {self.source} ({', '.join(names)}) SELECT * FROM unnest({', '.join(arrays)})"
         self._upsert = f"{insert} {tables.on_conflict(DIALECT, table)}"
+        self._copied = f"{self.source} ({', '.join(names)})".replace("%%", "%")  # COPY has no placeholders
         self._placeholder = (
             f"INSERT INTO {self.source} (_key, _tenant, _n, _gone) SELECT u, '', 0, true FROM unnest(%s::text[]) u ON CONFLICT DO NOTHING"
         )
@@ -61,9 +63,7 @@ class RowTable:
 
     def writing(self, writes: Sequence[RowWrite]) -> tuple[str, list[str]]:
         """Insert or replace them. `Malformed` for a value that does not fit."""
-        last = {write.key: write for write in writes}  # one statement cannot touch a row twice
-        ordered = [last[key] for key in sorted(last)]
-        columns = columns_of_writes(self.table, ordered)
+        ordered, columns = self._checked(writes)
         return self._upsert, [
             texts([write.key for write in ordered]),
             texts([write.tenant for write in ordered]),
@@ -71,3 +71,19 @@ class RowTable:
             numbers([write.values is None for write in ordered]),
             *(encoded(column, values) for column, values in zip(self.table.columns, columns, strict=True)),
         ]
+
+    def copying(self, writes: Sequence[RowWrite]) -> tuple[str, list[Sequence[str]]]:
+        """The same for rows that are surely new: what to copy into, and a column at a time."""
+        ordered, columns = self._checked(writes)
+        return self._copied, [
+            text_field([write.key for write in ordered]),
+            text_field([write.tenant for write in ordered]),
+            [str(write.revision) for write in ordered],
+            ["t" if write.values is None else "f" for write in ordered],
+            *(FIELDS[column.kind](values) for column, values in zip(self.table.columns, columns, strict=True)),
+        ]
+
+    def _checked(self, writes: Sequence[RowWrite]) -> tuple[list[RowWrite], Columns]:
+        last = {write.key: write for write in writes}  # one statement cannot touch a row twice
+        ordered = [last[key] for key in sorted(last)]
+        return ordered, columns_of_writes(self.table, ordered)

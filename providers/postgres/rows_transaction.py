@@ -8,18 +8,25 @@ import psycopg
 from psycopg import pq
 
 from providers.postgres.database import Connection
+from providers.postgres.rows_copy import COPY_MIN, copy, text_field
 from providers.postgres.rows_database import Known, RowDatabase
 from providers.postgres.rows_outbox import dropping_timers, putting, releasing
+from providers.postgres.rows_tables import RowTable
 from providers.postgres.rows_values import integers, numbers, texts
 from runtime.errors import Unavailable
 from runtime.ports import Change, Generation, Letter, Phase, Row, RowWrite, ShardState, Writes
 
 type Statement = tuple[str, Sequence[Any]]
 
+_WATERMARKS = (
+    "INSERT INTO {s}.read_watermarks SELECT %s, * FROM unnest(%s::text[], %s::bigint[])"
+    " ON CONFLICT (gid, stream) DO UPDATE SET version = excluded.version"
+)
 _PHASE = "SELECT phase, epoch FROM {s}.read_generations WHERE gid = %s AND NOT dropped"
 _SHARDS = (
     "SELECT shard, changes, signalled, holder FROM {s}.read_shards WHERE gid = %s AND shard = ANY(%s::int[]) ORDER BY shard FOR UPDATE"
 )
+_ANY_LETTER = "SELECT 1 FROM {s}.read_letters WHERE gid = %s LIMIT 1"
 _LETTERS = "SELECT part, stream, version, error, tries, parked, reason FROM {s}.read_letters WHERE gid = %s"
 
 
@@ -30,6 +37,10 @@ class PostgresTransaction:
         self._database, self._group, self._number = database, group, number
         self._connection: Connection | None = None
         self._over = ""
+        self._locked = False
+        self._no_letters = False  # none of the whole generation, seen when the lock was held
+        self._new_streams: set[str] = set()  # asked for under the lock, and not found
+        self._new_rows: dict[str, set[str]] = {}
 
     def _known(self) -> Known:
         if self._over:
@@ -57,7 +68,9 @@ class PostgresTransaction:
     def lock(self, shards: Sequence[int]) -> tuple[Generation, list[ShardState]]:
         """Each statement has a snapshot of its own: the phase is read when the locks are held."""
         known = self._known()
-        states, phase = self._send([(_SHARDS, (known.gid, integers(sorted(shards)))), (_PHASE, (known.gid,))], answers=2)
+        wanted = (_SHARDS, (known.gid, integers(sorted(shards))))
+        states, phase, letters = self._send([wanted, (_PHASE, (known.gid,)), (_ANY_LETTER, (known.gid,))], answers=3)
+        self._locked, self._no_letters = True, not letters
         return known.generation(phase[0] if phase else None), [ShardState(*row) for row in states]
 
     def lock_both(self, other: int, shards: Sequence[int]) -> None:
@@ -80,11 +93,16 @@ class PostgresTransaction:
         known = self._known()
         text = "SELECT stream, version FROM {s}.read_watermarks WHERE gid = %s AND stream = ANY(%s::text[])"
         (found,) = self._send([(text, (known.gid, texts(streams)))], answers=1)
-        return dict(found)
+        there = dict(found)
+        if self._locked and len(streams) - len(there) >= COPY_MIN:
+            self._new_streams.update(stream for stream in streams if stream not in there)
+        return there
 
     def letters(self, streams: Sequence[str]) -> list[Letter]:
         """By part and stream."""
         known = self._known()
+        if self._no_letters:
+            return []
         text = _LETTERS + " AND stream = ANY(%s::text[]) ORDER BY part, stream"
         (found,) = self._send([(text, (known.gid, texts(streams)))], answers=1)
         return [Letter(*row) for row in found]
@@ -94,27 +112,55 @@ class PostgresTransaction:
         known = self._known()
         table = known.table(part)
         (found,) = self._send([table.reading(keys)], answers=1)
-        return {row[0]: table.row(row) for row in found if row[1]}
+        there = {row[0]: table.row(row) for row in found}
+        if self._locked and len(keys) - len(there) >= COPY_MIN and not table.table.many:
+            self._new_rows.setdefault(part, set()).update(key for key in keys if key not in there)
+        return {key: row for key, row in there.items() if row.revision}
 
     # writing
     def write(self, writes: Writes) -> None:
         """In the order of the port, each kind in one statement, all in one round trip."""
         known = self._known()
-        statements: list[Statement] = [known.table(part).writing(rows) for part, rows in _by_part(writes.rows).items()]
-        if writes.watermarks:
-            text = "INSERT INTO {s}.read_watermarks SELECT %s, * FROM unnest(%s::text[], %s::bigint[])"
-            text += " ON CONFLICT (gid, stream) DO UPDATE SET version = excluded.version"
+        statements: list[Statement] = []
+        for part, rows in _by_part(writes.rows).items():
+            if not self._copy_rows(known.table(part), rows):
+                statements.append(known.table(part).writing(rows))
+        if writes.watermarks and not self._copy_watermarks(known.gid, writes.watermarks):
             streams = sorted(writes.watermarks)
-            statements.append((text, (known.gid, texts(streams), integers([writes.watermarks[stream] for stream in streams]))))
+            statements.append((_WATERMARKS, (known.gid, texts(streams), integers([writes.watermarks[stream] for stream in streams]))))
         statements += _changing(known.gid, writes)
         if writes.timers_dropped:
             ((phase,),) = self._send([(_PHASE, (known.gid,))], answers=1)
             statements.append(dropping_timers(writes.timers_dropped, self._number if known.generation(phase).phase is Phase.GREEN else 0))
         if writes.outputs:
             statements.append(putting(writes.outputs))
+        if writes.letters:
+            self._no_letters = False
         statements += _lettering(known.gid, writes)
         if statements:
             self._send(statements)
+
+    def _copy_rows(self, table: RowTable, rows: Sequence[RowWrite]) -> bool:
+        """Copy them if all are surely new."""
+        new = self._new_rows.get(table.table.part)
+        if self._connection is None or new is None or len(rows) < COPY_MIN or not new.issuperset(row.key for row in rows):
+            return False
+        target, fields = table.copying(rows)
+        with self._database.errors(self._connection):
+            copy(self._connection, target, fields)
+        new.difference_update(row.key for row in rows)
+        return True
+
+    def _copy_watermarks(self, gid: int, watermarks: dict[str, int]) -> bool:
+        """Copy them if all are surely new."""
+        if self._connection is None or len(watermarks) < COPY_MIN or not self._new_streams.issuperset(watermarks):
+            return False
+        streams = sorted(watermarks)
+        fields = ([str(gid)] * len(streams), text_field(streams), [str(watermarks[stream]) for stream in streams])
+        with self._database.errors(self._connection):
+            copy(self._connection, self._database.sql("{s}.read_watermarks"), fields)
+        self._new_streams.difference_update(streams)
+        return True
 
     def hold(self, shards: Sequence[int], holder: str) -> None:
         """One statement."""

@@ -21,7 +21,8 @@ TICKETS = Table(
     (Column("order", Kind.TEXT), Column("quantity", Kind.INT), Column("price", Kind.DECIMAL)),
 )
 EVERY_KIND = Table("sample", tuple(Column(f"a_{kind}", kind) for kind in Kind), many=True)
-ROWS = Group("rows", (TICKETS, EVERY_KIND), "hash-1")
+ONE_STREAM = Table("plain", EVERY_KIND.columns)
+ROWS = Group("rows", (TICKETS, EVERY_KIND, ONE_STREAM), "hash-1")
 SELLING = Group("selling", (Table("selling", (Column("state", Kind.TEXT),), many=True),), "hash-s", saga=True)
 
 type Open = Callable[[], ReadStore]
