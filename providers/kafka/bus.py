@@ -6,7 +6,7 @@ with whatever it still held, so that a broker's absence never fills memory; the 
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition, errors
@@ -15,11 +15,13 @@ from kafka.structs import OffsetAndMetadata
 
 from providers.kafka.consumer import KafkaConsumer
 from providers.kafka.link import Link
+from providers.kafka.mending import abandon
 from providers.kafka.settings import Settings, parse
 from providers.kafka.topics import ensure_topic
 from runtime.errors import Misconfigured
 from runtime.ports import Consumer, Envelope, shard_of
 
+RETRY_S = 0.1
 MAX_REQUEST = 1_000_000  # bytes; Event Hubs refuses more than 1,046,528 in one request
 
 
@@ -37,8 +39,7 @@ class KafkaBus:
 
     def ensure(self, retention_s: float) -> None:
         """Create the topic (policy `delete`) when it is missing; `Misconfigured` when an existing one cannot serve."""
-        with self._admin_lock, self._admin_link.explaining(f"describe or create topic {self.topic!r}"):
-            ensure_topic(self._admin_client(), self.topic, self.partitions, retention_s)
+        self._ask(f"describe or create topic {self.topic!r}", lambda admin: ensure_topic(admin, self.topic, self.partitions, retention_s))
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Send all, and return when all are acknowledged."""
@@ -51,40 +52,62 @@ class KafkaBus:
 
     def commit_now(self, group: str) -> None:
         """Commit the end of every partition for a group without members."""
-        with self._admin_lock, self._admin_link.explaining(f"set the offsets of group {group!r}"):
-            admin = self._admin_client()
+        doing = f"set the offsets of group {group!r}"
+
+        def commit(admin: Any) -> Any:
             ends = admin.list_partition_offsets(dict.fromkeys(self._topic_partitions(), OffsetSpec.LATEST))
-            offsets = {place: OffsetAndMetadata(end.offset, "", None) for place, end in ends.items()}
-            told = admin.alter_group_offsets(group, offsets)
-        for error in told.values():
+            return admin.alter_group_offsets(group, {place: OffsetAndMetadata(end.offset, "", None) for place, end in ends.items()})
+
+        for error in self._ask(doing, commit).values():
             if error in (errors.UnknownMemberIdError, errors.NonEmptyGroupError, errors.IllegalGenerationError):
                 raise Misconfigured(f"group {group!r} has members: stop them before its offsets are set")
             if error is not errors.NoError:
-                raise self._admin_link.explain(error(), f"set the offsets of group {group!r}")
+                raise self._admin_link.explain(error(), doing)
 
     def lag(self, group: str) -> dict[int, int]:
         """End of the log minus what is committed (or minus its begin, where that is later or nothing is committed)."""
-        with self._admin_lock, self._admin_link.explaining(f"tell the lag of group {group!r}"):
-            admin = self._admin_client()
-            places = self._topic_partitions()
+        places = self._topic_partitions()
+
+        def offsets(admin: Any) -> tuple[Any, Any, Any]:
             committed = admin.list_group_offsets({group: places})[group]
             begins = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
-            ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+            return committed, begins, admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+
+        committed, begins, ends = self._ask(f"tell the lag of group {group!r}", offsets)
         starts = {place: max(begins[place].offset, committed[place].offset if place in committed else -1) for place in places}
         return {place.partition: max(0, ends[place].offset - starts[place]) for place in places}
 
     def close(self) -> None:
-        """Flush and disconnect."""
+        """Disconnect."""
         self._publisher.close()
-        self._admin_link.close()
-        if self._admin is not None:
-            self._admin.close()
+        with self._admin_lock:
+            self._admin_link.close()
+            self._close_admin()
+
+    def _ask(self, doing: str, question: Callable[[Any], Any]) -> Any:
+        """Ask through the admin client, which is opened again after an error (its view of the cluster may be old), until the deadline."""
+        until = time.monotonic() + self._settings.deadline_s
+        with self._admin_lock:
+            self._admin_link.forget()
+            while True:
+                try:
+                    return question(self._admin_client())
+                except errors.KafkaError as error:
+                    self._close_admin()
+                    if not isinstance(error, errors.RetriableError) or time.monotonic() >= until:
+                        raise self._admin_link.explain(error, doing) from error
+                    time.sleep(RETRY_S)
 
     def _admin_client(self) -> Any:
         if self._admin is None:
             timeout_ms = int(self._settings.deadline_s * 1000)
             self._admin = self._admin_link.open(KafkaAdminClient, request_timeout_ms=timeout_ms)
         return self._admin
+
+    def _close_admin(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
 
     def _topic_partitions(self) -> list[Any]:
         return [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
@@ -105,6 +128,7 @@ class Publisher:
             return
         with self._lock:
             until = time.monotonic() + self._settings.deadline_s
+            self._link.forget()
             producer = self._open()
             try:
                 futures = [producer.send(topic, body, key=key, partition=partition) for partition, key, body in records]
@@ -136,12 +160,11 @@ class Publisher:
 
     def _discard(self) -> None:
         producer, self._producer = self._producer, None
-        producer.close(timeout=0)
+        abandon(producer)
 
     def close(self) -> None:
-        """Disconnect; everything was flushed by `send`."""
+        """Disconnect; `send` left nothing behind."""
         with self._lock:
             self._link.close()
             if self._producer is not None:
-                self._producer.close(timeout=self._settings.deadline_s)
-                self._producer = None
+                self._discard()

@@ -17,8 +17,8 @@ from kafka import ConsumerRebalanceListener, TopicPartition, errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.structs import OffsetAndMetadata
 
-from providers.kafka.joining import Joining
 from providers.kafka.link import Link
+from providers.kafka.mending import Joining
 from providers.kafka.settings import Settings
 from runtime.errors import Misconfigured
 from runtime.ports import Delivery

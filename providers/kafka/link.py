@@ -19,6 +19,7 @@ from typing import Any, override
 from kafka import errors
 from kafka.net.compat import KafkaNetClient
 
+import providers.kafka.mending  # noqa: F401  sockets of refused connections
 from providers.kafka.settings import Settings
 from runtime.errors import Misconfigured, TrimaranError, Unavailable
 
@@ -144,10 +145,14 @@ class Link:
         cause = f"{_words(error)}; {heard}" if heard else _words(error)
         return Unavailable(f"Kafka at {self.settings.name} did not {doing}: {cause}", in_doubt=in_doubt)
 
+    def forget(self) -> None:
+        """Something new begins: earlier log records explain nothing of it."""
+        self._heard.forget()
+
     @contextlib.contextmanager
     def explaining(self, doing: str) -> Any:
         """A block whose kafka-python errors become ours."""
-        self._heard.forget()
+        self.forget()
         try:
             yield
         except errors.KafkaError as error:

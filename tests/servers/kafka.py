@@ -77,14 +77,18 @@ def _publish(fetched: Path) -> None:
 
 
 class KafkaServer:
-    """One broker: `start`, `stop`, `kill`, `pause`, `resume`; with `secured` also a SASL_SSL listener (user `USER`)."""
+    """One broker: `start`, `stop`, `kill`, `pause`, `resume`; with `secured` also a SASL_SSL listener (user `USER`).
 
-    def __init__(self, *, secured: bool = False) -> None:
+    `port` and `advertised_port` serve a proxy in between: clients connect to what is advertised.
+    """
+
+    def __init__(self, *, secured: bool = False, port: int = 0, advertised_port: int = 0) -> None:
         if shutil.which("java") is None:
             raise ServerFailed("no Java: install openjdk-17-jre-headless (or newer) for Apache Kafka")
         self._classpath = f"{jars()}/*"
         self._root = Path(tempfile.mkdtemp(prefix="trimaran-kafka-"))
-        self.port = free_port()
+        self.port = port or free_port()
+        self.advertised_port = advertised_port or self.port
         self.secure_port = free_port() if secured else 0
         self._properties = self._root / "server.properties"
         settings = self._settings(free_port()) | (self._security() if secured else {})
@@ -95,7 +99,7 @@ class KafkaServer:
     @property
     def url(self) -> str:
         """The URL of the plain listener."""
-        return f"kafka://127.0.0.1:{self.port}"
+        return f"kafka://127.0.0.1:{self.advertised_port}"
 
     def secure_url(self, user: str = USER, password: str = PASSWORD) -> str:
         """The URL of the SASL_SSL listener for a user."""
@@ -113,13 +117,13 @@ class KafkaServer:
 
     def _settings(self, controller: int) -> dict[str, str]:
         listeners = {"PLAINTEXT": self.port} | ({"SASL_SSL": self.secure_port} if self.secure_port else {})
-        advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
+        own = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-            "listeners": f"{advertised},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": advertised,
+            "listeners": f"{own},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": own.replace(f":{self.port}", f":{self.advertised_port}"),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL",
@@ -193,9 +197,9 @@ class KafkaServer:
 
 
 @contextlib.contextmanager
-def running(*, secured: bool = False) -> Iterator[KafkaServer]:
+def running(*, secured: bool = False, port: int = 0, advertised_port: int = 0) -> Iterator[KafkaServer]:
     """A started broker, removed at the end."""
-    server = KafkaServer(secured=secured)
+    server = KafkaServer(secured=secured, port=port, advertised_port=advertised_port)
     try:
         server.start()
         yield server

@@ -1,16 +1,21 @@
-"""Lets a Kafka consumer join its group in polls that are shorter than the join; kafka-python 3.0.12 cannot.
+"""Mends from outside what kafka-python 3.0.12 gets wrong and what would bite us; a client whose insides changed fails loudly.
 
-A join waits for every member of the group, so it often ends when nobody is inside `poll`. The client then forgets it in
-two ways, and the group rebalances for ever or delivers nothing any more, without a word:
+*Joining.* A join waits for every member of the group, so it often ends when nobody is inside `poll`. The client then
+forgets it in two ways, and the group rebalances for ever or delivers nothing any more, without a word:
 
 1. The next `poll` finds the join done, throws its result away and sends another one, which disturbs all other members.
 2. When the join's cause was new metadata (a topic got partitions), the next `poll` sees no cause any more and never looks.
 
-Both are mended from outside here, on the coordinator of one client; a client whose insides changed fails loudly.
+*Giving up.* `KafkaProducer.close(timeout=0)` raises while something is unsent, and leaves its thread and sockets for ever.
+
+*Refused connections* leave their socket open until the garbage collector finds it; during an outage there are many.
 """
 
+import contextlib
 from typing import Any
 
+from kafka import errors
+from kafka.net.inet import KafkaNetSocket
 from kafka.structs import MemberState
 
 
@@ -37,3 +42,23 @@ class Joining:
         """Before a poll: a member that is rebalancing has a join to finish, whatever began it."""
         if self._coordinator.state is MemberState.REBALANCING and not self._coordinator.need_rejoin():
             self._coordinator.request_rejoin()
+
+
+def abandon(producer: Any) -> None:
+    """Close a producer at once, with whatever it still holds; returns when its thread has ended."""
+    with contextlib.suppress(errors.KafkaError):
+        producer.close(timeout=0)
+    producer._sender.force_close()
+    producer._sender.join(5)
+
+
+async def _connect_or_close(self: Any, net: Any, sock: Any, address: Any, timeout_at: float | None = None) -> Any:
+    try:
+        return await _connect(self, net, sock, address, timeout_at=timeout_at)
+    except BaseException:
+        sock.close()
+        raise
+
+
+_connect: Any = KafkaNetSocket.sock_connect
+KafkaNetSocket.sock_connect = _connect_or_close  # type: ignore[method-assign]
