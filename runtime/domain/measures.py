@@ -4,6 +4,7 @@
 Sums are `int` or `Decimal`, never `float`: float addition depends on the order.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, FloatOperation, Inexact, InvalidOperation, Overflow
@@ -46,9 +47,8 @@ EXACT = Context(prec=1_000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact, Invali
 DIVIDED = Context(prec=50, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation, FloatOperation])
 
 
-def add(a: Any, b: Any) -> Any:
-    """Count, sum of int."""
-    return a + b
+add: Combine = operator.add
+"""Count, sum of int."""
 
 
 def add_exactly(a: Any, b: Any) -> Any:
@@ -103,7 +103,7 @@ class Measured(Struct, frozen=True):
 
     def flat(self, measures: Measures) -> list[Any]:
         """The stored columns of one contribution."""
-        values = [getattr(measures, name) for name in self.fields]
+        values = list(msgspec.structs.astuple(measures))
         for position in self.instants:
             if values[position] is not None:
                 values[position] = utc(values[position])

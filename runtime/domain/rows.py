@@ -53,7 +53,7 @@ def plain(kind: Kind, annotation: Any) -> Conversion | None:
 class RowCodec[R: Struct]:
     """Row structs as tuples of values in column order."""
 
-    __slots__ = ("_good", "_in", "_ints", "_make", "_out", "_texts", "columns", "row")
+    __slots__ = ("_good", "_in", "_instants", "_ints", "_make", "_out", "_texts", "columns", "row")
 
     def __init__(self, row: type[R]) -> None:
         self.row = row
@@ -61,6 +61,7 @@ class RowCodec[R: Struct]:
         self._make: Callable[..., R] = row
         self._good: set[tuple[type, ...]] = set()
         self._ints = [position for position, column in enumerate(self.columns) if column.kind is Kind.INT]
+        self._instants = [position for position, column in enumerate(self.columns) if column.kind is Kind.INSTANT]
         self._texts = [position for position, column in enumerate(self.columns) if column.kind is Kind.TEXT]
         names = row.__struct_fields__
         if row.__match_args__ != names:  # keyword-only fields
@@ -77,7 +78,7 @@ class RowCodec[R: Struct]:
             self._out.append((position, msgspec.json.Decoder(annotation).decode))
             return
         conversion = plain(kind, annotation)
-        if conversion is not None:
+        if conversion is not None and conversion is not utc:  # instants are mostly in UTC already
             self._in.append((position, conversion))
         if conversion is str:
             (enum,) = (found for found in classes_in(annotation) if found is not NoneType)
@@ -91,6 +92,9 @@ class RowCodec[R: Struct]:
         types = tuple(map(type, values))
         if types not in self._good:
             self._check_types(types)
+        for position in self._instants:
+            if values[position] is not None and values[position].tzinfo is not UTC:
+                values = _converted(values, [(position, utc)])
         for position in self._texts:
             if values[position] is not None and "\0" in values[position]:
                 raise Malformed(f"{self._named(position)} holds a NUL character, which not every store can hold")

@@ -58,16 +58,42 @@ class Window(Struct, frozen=True):
         if at.tzinfo is None:
             raise Malformed(f"{self.on!r} is a datetime without a zone: give it one, UTC for example")
         zone = _zone(self.zone)
-        if unit in CALENDAR:
-            day = _calendar(at.astimezone(zone).date(), unit)
-            return _instant(datetime(day.year, day.month, day.day), zone)
-        size = count * SECONDS[unit]
-        return _short(at, size, zone) if size <= 3600 else _long(at.astimezone(zone), size, zone)
+        if zone is UTC or unit == "second":
+            return _start(at, count, unit, zone)
+        starts = _STARTS.get((self.size, self.zone))
+        if starts is None:
+            starts = _STARTS[self.size, self.zone] = {}
+        grain = _MINUTE if unit == "minute" else _QUARTER
+        number = (at - _EPOCH) // grain
+        start = starts.get(number)
+        return start if start is not None else _remember(starts, number, grain, at, count, unit, zone)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
+_SECOND, _MINUTE, _QUARTER = timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=15)
 _ZONES: dict[str, tzinfo] = {"UTC": UTC}
+_STARTS: dict[tuple[str, str], dict[int, datetime]] = {}  # by size and zone: the window of a whole minute or quarter of an hour
+_REMEMBERED = 10_000
+
+
+def _remember(starts: dict[int, datetime], number: int, grain: timedelta, at: datetime, count: int, unit: str, zone: tzinfo) -> datetime:
+    """Asking a zone costs microseconds for every event, so the answer is kept where it holds for the whole grain."""
+    first = _EPOCH + number * grain
+    start = _start(first, count, unit, zone)
+    if start != _start(first + grain - timedelta.resolution, count, unit, zone):
+        return _start(at, count, unit, zone)
+    if len(starts) >= _REMEMBERED:
+        starts.clear()
+    starts[number] = start
+    return start
+
+
+def _start(at: datetime, count: int, unit: str, zone: tzinfo) -> datetime:
+    if unit in CALENDAR:
+        day = _calendar(at.astimezone(zone).date(), unit)
+        return _instant(datetime(day.year, day.month, day.day), zone)
+    size = count * SECONDS[unit]
+    return _short(at, size, zone) if size <= 3600 else _long(at.astimezone(zone), size, zone)
 
 
 @lru_cache
