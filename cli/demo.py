@@ -85,10 +85,12 @@ def demo(told: Settings, first: date, last: date, speed: float, *, json: bool, f
     app = load_app(told.app)
     with ExitStack() as stack:
         local = open_local(told, app, stack, fresh=fresh, chaos=chaos)
-        feeding = Feed(local.commands, local.events.store, local.rows, first, last, speed=speed, follow=local.follow(SAGA))
         if local.events.store.heads("flight-", 1):
             remark(f"flights of an earlier run are in {told.events}: going on after them (--fresh starts again from nothing)")
         local.start()
+        feeding = Feed(
+            local.commands, local.events.store, local.rows, first, last, speed=speed, follow=local.follow(SAGA), turns=local.turns
+        )
         started = time.monotonic()
         whole = _go(local, feeding, stop, json=json)
         seconds = time.monotonic() - started
