@@ -116,7 +116,7 @@ def test_the_clock_never_passes_a_command_that_is_not_acknowledged() -> None:
         rest(local)
     assert moments[0][0] >= begin(FIRST)
     assert all(at is not None and clock <= at for clock, at in moments)
-    assert len({clock for clock, _ in moments}) > 3, "it moves while the feed runs"
+    assert len({clock for clock, _ in moments}) > 1, "it moves while the feed runs"
 
 
 def test_the_feed_keeps_its_pace() -> None:
