@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from psycopg import errors
 from psycopg.abc import PQGen
 from psycopg.errors import error_from_result
 from psycopg.generators import execute
@@ -34,35 +35,46 @@ class Statement:
 
     def run(self, connection: Connection, parameters: Parameters) -> PGresult:
         """One execution, one round trip; raises psycopg's error for what the server refused."""
-        pgconn = connection.pgconn
-        self._prepare(connection)
-        pgconn.send_query_prepared(self.name, parameters, self.formats, result_format=_BINARY)
-        return _rows(connection.wait(execute(pgconn))[-1])
+
+        def once() -> PGresult:
+            self._send(connection.pgconn, parameters)
+            return _rows(connection.wait(execute(connection.pgconn))[-1])
+
+        return self._prepared(connection, once)
 
     def run_all(self, connection: Connection, many: Sequence[Parameters]) -> list[PGresult]:
         """Many executions in one round trip and, since no commit is sent in between, in one transaction."""
         pgconn = connection.pgconn
-        self._prepare(connection)
-        pgconn.enter_pipeline_mode()
 
         def sends() -> Iterator[Callable[[], None]]:
             for parameters in many:
                 yield lambda parameters=parameters: self._send(pgconn, parameters)  # type: ignore[misc]
             yield pgconn.pipeline_sync
 
-        results = connection.wait(_pipelined(pgconn, sends()))
-        pgconn.exit_pipeline_mode()
-        for result in results:
-            if result.status != ExecStatus.PIPELINE_ABORTED:  # the first error says why, and the server rolled all of it back
-                _rows(result)
-        return results
+        def once() -> list[PGresult]:
+            pgconn.enter_pipeline_mode()
+            results = connection.wait(_pipelined(pgconn, sends()))
+            pgconn.exit_pipeline_mode()
+            for result in results:
+                if result.status != ExecStatus.PIPELINE_ABORTED:  # the first error says why, and the server rolled all of it back
+                    _rows(result)
+            return results
+
+        return self._prepared(connection, once)
 
     def _send(self, pgconn: PGconn, parameters: Parameters) -> None:
         pgconn.send_query_prepared(self.name, parameters, self.formats, result_format=_BINARY)
 
+    def _prepared[T](self, connection: Connection, once: Callable[[], T]) -> T:
+        if self.name not in connection.prepared:
+            self._prepare(connection)
+        try:
+            return once()
+        except errors.InvalidSqlStatementName:  # psycopg forgets all statements after a rollback, ours too; nothing was done
+            self._prepare(connection)
+            return once()
+
     def _prepare(self, connection: Connection) -> None:
-        if self.name in connection.prepared:
-            return
         connection.pgconn.send_prepare(self.name, self.sql)
         _rows(connection.wait(execute(connection.pgconn))[-1])
         connection.prepared.add(self.name)
