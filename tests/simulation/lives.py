@@ -208,7 +208,7 @@ def reader(sim: "Simulation", process: Process) -> Steps[None]:
     reading = sim.cluster.reading(process.world)
     seen: dict[str, tuple[int, int]] = {}
     while True:
-        yield from pause(process, process.world.jitter() * (10.0 if sim.settling else 0.3))
+        yield from pause(process, process.world.jitter() * (10.0 if sim.settling else 0.2))
         token = sim.any_token(process.world)
         if token is None:
             continue
@@ -216,7 +216,7 @@ def reader(sim: "Simulation", process: Process) -> Steps[None]:
         key = stream.removeprefix("stock-")
         try:
             read = yield from reading.get("shelf", key, after=token, wait_s=0.5)
-        except (Unavailable, Fenced):
+        except Unavailable:
             continue
         n = int(read.row["n"]) if read.row else 0
         if not read.stale and n < int(version):

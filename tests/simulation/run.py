@@ -70,7 +70,8 @@ class Simulation:
                 spawn(f"{group} {number}", partial(lives.projector, self, group), self._skew())
         spawn("operator", partial(lives.operator, self, self.rebuilding))
         spawn("physician", partial(lives.physician, self))
-        spawn("reader", partial(lives.reader, self))
+        for number in range(2):
+            spawn(f"reader {number}", partial(lives.reader, self))
 
     def _skew(self) -> float:
         return self.scheduler.dice.choice((0.0, 0.0, HOUR, -HOUR))
@@ -146,7 +147,7 @@ class Simulation:
         until = self.scheduler.steps + REST
         while self.scheduler.steps < until:
             self.scheduler.run(25)
-            if all(process.over or process.idle >= 2 or process.name == "reader" for process in processes):
+            if all(process.over or process.idle >= 2 or process.name.startswith("reader") for process in processes):
                 return
         busy = ", ".join(process.name for process in processes if not process.over and process.idle < 2)
         raise self.scheduler.fail(f"no rest after {REST:,} calm requests: {busy}")
