@@ -454,7 +454,10 @@ class Transaction(Protocol):
     """One read store transaction for one generation of one group. Nothing is seen by others before `commit`."""
 
     def lock(self, shards: Sequence[int]) -> tuple[Generation, list[ShardState]]:
-        """Lock these shards (ascending), waiting for other holders; then say the generation's phase and the shards' state."""
+        """Lock these shards (ascending), waiting for other holders; then say the generation's phase and the shards' state.
+
+        Raises `Fenced` when the generation was dropped.
+        """
         ...
 
     def lock_both(self, other: int, shards: Sequence[int]) -> None:
@@ -478,7 +481,10 @@ class Transaction(Protocol):
         ...
 
     def write(self, writes: Writes) -> None:
-        """Write it all: rows, then watermarks, changes, outputs, letters."""
+        """Write it all: rows, then watermarks, changes, outputs, letters. Timers are dropped before outputs are put.
+
+        Raises `Malformed` for a value that its column cannot hold in every database; NaN is stored as None.
+        """
         ...
 
     def hold(self, shards: Sequence[int], holder: str) -> None:
@@ -534,7 +540,10 @@ class ReadStore(Protocol):
         ...
 
     def drop(self, group: str, number: int) -> None:
-        """Drop a fenced or green generation with its tables, watermarks, letters, changes and held outputs."""
+        """Drop a fenced or green generation with its tables, watermarks, letters, changes and held outputs; again does nothing.
+
+        `Rejected` for another phase. From then on, whatever names that generation raises `Fenced`.
+        """
         ...
 
     def lease(self, group: str, number: int, holder: str, seconds: float) -> None:
@@ -559,7 +568,10 @@ class ReadStore(Protocol):
         ...
 
     def query(self, generation: int, table: Table, query: Query) -> Page:
-        """Filter, sort and page: stable under concurrent writes, tombstones left out. One meaning on every provider (runtime.domain.filters)."""
+        """Filter, sort and page: stable under concurrent writes, tombstones left out. One meaning on every provider (runtime.domain.filters).
+
+        Raises `Malformed` (names the field, `first` or `cursor`), `Misconfigured` when the generation has other columns.
+        """
         ...
 
     def changes(self, group: str, generation: int, shard: int, after: int, limit: int) -> list[Change]:
@@ -571,7 +583,7 @@ class ReadStore(Protocol):
         ...
 
     def history(self, group: str, generation: int) -> dict[int, tuple[int, int]]:
-        """Per shard with changes: the first number still there, and the last."""
+        """Per shard that ever had changes: the first number still there (all trimmed: one past the last), and the last."""
         ...
 
     # letters
@@ -580,7 +592,10 @@ class ReadStore(Protocol):
         ...
 
     def count_try(self, group: str, generation: int, letter: Letter) -> int:
-        """Durably count one more try of (part, stream, version) in a transaction of its own, before it is made; returns the tries so far."""
+        """Durably count one more try of (part, stream, version) in a transaction of its own, before it is made; returns the tries so far.
+
+        Another version counts from 1; a parked letter stays parked where it is. Never called by a thread with an open transaction.
+        """
         ...
 
     # saga outbox and timers
@@ -597,7 +612,7 @@ class ReadStore(Protocol):
         ...
 
     def outputs(self, saga: str, limit: int) -> list[Output]:
-        """What is pending, waiting or stuck; for people, export and redrive."""
+        """What is pending, waiting, stuck or held (`generation` > 0), as it was put; for people, export (without the held) and redrive."""
         ...
 
     def unstick(self, saga: str, outputs: Sequence[Output]) -> None:

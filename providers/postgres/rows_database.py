@@ -24,6 +24,8 @@ from runtime.ports import Generation, Phase
 _TABLES = msgspec.json.Decoder(tuple[Table, ...])
 _SESSION_ENDED = ("25P03", "25P04")  # idle in transaction, transaction timeout: the server rolled back and hung up
 QUERY_S = 15.0
+CONNECT_S = 3.0
+ASK_S = 5.0  # one look-up or write by key, connecting and trying again included
 LONG_S = 120.0  # making and dropping generations, trimming
 
 
@@ -77,7 +79,7 @@ class RowDatabase:
         bounded = f" -c statement_timeout={statement_timeout_s * 1000:.0f}"
         self._lookups = _Sessions(_with(url, lookups + bounded), namespace, COMPONENT, MIGRATIONS)
         self._queries = _Sessions(_with(url, f"{queries} -c statement_timeout={QUERY_S * 1000:.0f}"), namespace, COMPONENT, MIGRATIONS)
-        self._lookups.timeout_s = statement_timeout_s + 1
+        self._lookups.timeout_s = ASK_S
         self.schema = self._lookups.sql("{s}")
         self._known: dict[tuple[str, int], Known] = {}
 
@@ -96,7 +98,7 @@ class RowDatabase:
     # transactions
     def take(self) -> Connection:
         """A connection for a transaction."""
-        return self._lookups.take(self._deadline())
+        return self._lookups.take(time.monotonic() + CONNECT_S)
 
     def give_back(self, connection: Connection) -> None:
         """After its transaction."""

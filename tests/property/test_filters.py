@@ -16,6 +16,7 @@ from runtime.domain.filters import And, Compare, Filter, In, IsNull, Not, Or, Or
 from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.ports import Phase, ReadStore, RowWrite, Writes
 from tests.conformance.read_stores import PROVIDERS, opener, shared_url
+from tests.rounds import rounds
 
 __all__ = ["shared_url"]
 
@@ -99,7 +100,8 @@ def expected(rows: Sequence[tuple[Any, ...]], where: Filter, order: Sequence[Ord
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.rounds
+@settings(max_examples=rounds(500), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(rows=ROWS, where=FILTERS, order=ORDERS, first=st.integers(1, 4))
 def test_every_store_answers_what_matches_lets_pass_page_by_page_in_the_one_order(
     stores: Stores, rows: list[tuple[Any, ...]], where: Filter, order: tuple[Order, ...], first: int

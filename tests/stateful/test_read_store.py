@@ -19,6 +19,7 @@ from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.errors import TrimaranError
 from runtime.ports import Change, Letter, Output, Phase, ReadStore, RowWrite, Writes
 from tests.conformance.read_stores import PROVIDERS, opener, shared_url
+from tests.rounds import rounds
 
 __all__ = ["shared_url"]
 
@@ -206,11 +207,12 @@ def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         store.close()
 
 
+@pytest.mark.rounds
 def test_any_sequence_is_answered_alike_by_every_store(stores: list[ReadStore]) -> None:
     def machine() -> RuleBasedStateMachine:
         return Machine(stores)
 
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # it calls what it is given
-        settings=settings(max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=rounds(100), stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)),
     )
