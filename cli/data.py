@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from cli.opening import opened, opened_events
+from cli.opening import opened, opened_events, prepare
 from cli.output import as_json, remark, say
 from hosts.settings import Settings
 from runtime.domain import App, Command
@@ -25,6 +25,7 @@ def send(told: Settings, text: str, key: str, tenant: str, *, json: bool) -> Non
         commands = [(_decoded(app, line, where), where) for line, where in _lines(text)]
         if key and len(commands) > 1:
             raise Misconfigured("--key names one command: leave it out for several")
+        prepare(app, events.store, told.rows)
         sender = Commands(app, events.store, events.snapshots)
         for command, where in commands:
             try:
@@ -182,6 +183,9 @@ def load(told: Settings, path: str) -> None:
             with _file(path, "rb") as file:
                 moved = run(transfer(it.app, it.events.store, it.rows, file, _progress("imported")))
         remark(f"imported {moved.events:,} events, {moved.keys:,} keys, {moved.outputs:,} saga outputs")
+        for group in it.app.groups.values():
+            if group.saga and moved.events and not it.rows.generations(group.name):
+                remark(f"next: `trimaran rebuild start --group {group.name} --silent`, for what it had to send came with the import")
 
 
 def _file(path: str, mode: str) -> BinaryIO:

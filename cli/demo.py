@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
-from cli.opening import opened
+from cli.opening import opened, prepare
 from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say, stop_on_signals
 from hosts.audit import Audit, audit
 from hosts.feed import Fed, Feed
@@ -58,6 +58,7 @@ def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -
     stop = threading.Event()
     stop_on_signals(stop)
     with opened(told) as it:
+        prepare(it.app, it.events.store, told.rows)
         live = [each.number for each in it.rows.generations(SAGA) if each.phase is Phase.LIVE]
 
         def follow(stream: str, version: int) -> bool:

@@ -143,13 +143,14 @@ def send(
     json: Json = False,
     app: App = "",
     events: Events = "",
+    rows: Rows = "",
 ) -> None:
     """Send a command and print its token, stream@version."""
 
     def work() -> None:
         from cli.data import send as run
 
-        run(settings(app, events), command, key, tenant, json=json)
+        run(settings(app, events, rows), command, key, tenant, json=json)
 
     guarded(work)
 
@@ -308,7 +309,7 @@ def _rebuild(
     dollars: float = 0.05,
     replicas: int = 1,
     json: bool = False,
-    silent: bool = False,
+    silent: bool | None = None,
 ) -> None:
     def work() -> None:
         from cli.operate import rebuild as run
@@ -354,7 +355,9 @@ def rebuild_plan(
 @rebuilding.command(name="start")
 def rebuild_start(
     group: Which = "",
-    silent: Annotated[bool, typer.Option("--silent", help="for a saga whose store was lost: send nothing again")] = False,
+    silent: Annotated[
+        bool | None, typer.Option("--silent/--resend", help="a saga whose rows were lost: send nothing of the past, or all of it again")
+    ] = None,
     app: App = "",
     events: Events = "",
     rows: Rows = "",

@@ -8,8 +8,10 @@ from msgspec import Struct
 from hosts.providers import Events, open_events, open_rows, refuse_memory
 from hosts.settings import Settings, load_app
 from runtime.domain import App
+from runtime.flow.project import open_generation
 from runtime.flow.reading import Reading
-from runtime.ports import ReadStore
+from runtime.ports import EventStore, ReadStore
+from runtime.steps import run
 
 
 class Opened(Struct):
@@ -46,3 +48,16 @@ def opened(told: Settings) -> Iterator[Opened]:
         rows = open_rows(told.rows, app)
         stack.callback(rows.close)
         yield Opened(app, events, rows)
+
+
+def prepare(app: App, store: EventStore, rows: str) -> None:
+    """Before the first command of an empty store: make the groups' rows, so that a saga need not ask later whether its own were lost."""
+    if store.heads("", 1) or not any(group.saga for group in app.groups.values()):
+        return
+    refuse_memory(rows, "rows")
+    opened_rows = open_rows(rows, app)
+    try:
+        for group in app.groups:
+            run(open_generation(app, group, store, opened_rows))
+    finally:
+        opened_rows.close()

@@ -133,7 +133,7 @@ def _at(it: Opened, generation: Generation) -> Letters:
 
 
 # --- rebuild
-def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int, *, json: bool, silent: bool) -> None:
+def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int, *, json: bool, silent: bool | None) -> None:
     """plan, start, status or abort for one group or, where it does no harm, for all."""
     with opened(told) as it:
         groups = _groups(it, what, group)
@@ -150,7 +150,11 @@ def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int
                         run(work.abort())
                         remark(f"{name}: the rebuild is gone, the live rows were never touched")
                     case _:
-                        _start(work, name, silent=silent)
+                        if silent is None and it.app.groups[name].saga and not it.rows.generations(name) and it.events.store.heads("", 1):
+                            raise Misconfigured(
+                                f"saga {name!r} has no rows: say --silent (what it had to send was sent, or came with an import) or --resend"
+                            )
+                        _start(work, name, silent=bool(silent))
         finally:
             bus.close()
             signals.close()
