@@ -1,7 +1,8 @@
 """What readers ask of the SQLite file: rows, watermarks, changes, letters, each in one snapshot and without a lock."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -17,6 +18,17 @@ from runtime.domain.filters import Query
 from runtime.domain.tables import Table
 from runtime.errors import Fenced
 from runtime.ports import Change, Head, Letter, Page, Row, Seen
+
+
+@contextmanager
+def _dropped_meanwhile(name: str, generation: int) -> Iterator[None]:
+    """Inside, a table that is gone means that the generation was dropped between the look-up and the read."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            raise dropped(name, generation) from error
+        raise
 
 
 class Reading:
@@ -56,7 +68,8 @@ class Reading:
         def work(connection: sqlite3.Connection) -> Seen:
             known = self._there(connection, group, generation)
             table = known.table(part)
-            watermark, row = table.see(connection, known.gid, key, stream)
+            with _dropped_meanwhile(group, generation):
+                watermark, row = table.see(connection, known.gid, key, stream)
             return Seen(row, watermark, generation)
 
         return self._database.read(work)
@@ -70,16 +83,13 @@ class Reading:
             source = self._table(connection, generation, table)
             statement = Statement(DIALECT, table)
             text = statement.page(source.source, query, after, query.first + 1)
-            try:
+            with _dropped_meanwhile(table.part, generation):
                 found = connection.execute(text, statement.values).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    raise dropped(table.part, generation) from error
-                raise
             rows = [(row[0], Row(source.decode_page(row), row[1])) for row in found[: query.first]]
             return Page(rows, cursors.after_last(table, query, rows) if len(found) > query.first else "")
 
-        return self._database.read(work)
+        with self._database.errors():
+            return work(self._database.reader())  # a long read must not keep anybody from writing
 
     def _table(self, connection: sqlite3.Connection, generation: int, table: Table) -> RowTable:
         """The row table of a part in whichever group has it."""
