@@ -19,7 +19,7 @@ PATIENCE_S = 20.0
 PAUSE_S = 0.002  # between commands, so that every hop is idle again
 
 
-def turn_of(send: Callable[[str], None], wait: Callable[[str], None], name: str) -> Turn:
+def turn_of(send: Callable[[str], object], wait: Callable[[str], None], name: str) -> Turn:
     """A turn: the median seconds from just before the command to its signal."""
     number = [0]
 
@@ -69,7 +69,7 @@ def trimaran(url: str, topic: str) -> Iterator[Turn]:
                     raise local.failure
             raise TimeoutError(f"no signal of {id} within {PATIENCE_S:g} s")
 
-        yield turn_of(lambda id: local.commands.send(domain.enter(id, 1)) and None, wait, "a")
+        yield turn_of(lambda id: local.commands.send(domain.enter(id, 1)), wait, "a")
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ def library() -> Iterator[Peer]:
 
         def load() -> None:
             for _ in range(LOADS):
-                assert theirs.repository.get(long).version == ENTRIES  # type: ignore[attr-defined]
+                assert theirs.repository.get(long).version == ENTRIES
 
         yield Peer(
             timed(lambda: peer.append(theirs, one, APPENDS)),
@@ -89,10 +89,15 @@ def bare() -> Iterator[Peer]:
 
     with servers.postgres() as url, contextlib.closing(peer.Store(url, WRITERS)) as store:
         store.prepare("account-long", ENTRIES)
+
+        def load() -> None:
+            for _ in range(LOADS):
+                store.load("account-long", ENTRIES)
+
         yield Peer(
             timed(lambda: store.append("account-a", APPENDS)),
             timed(lambda: store.writers([f"account-w{number}" for number in range(WRITERS)], WRITES)),
-            timed(lambda: [store.load("account-long", ENTRIES) for _ in range(LOADS)]),
+            timed(load),
         )
 
 

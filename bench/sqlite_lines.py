@@ -102,7 +102,7 @@ def load(entries: int) -> Callable[[], contextlib.AbstractContextManager[Round]]
 
             def peer() -> None:
                 for _ in range(times):
-                    assert theirs.repository.get(id).version == entries  # type: ignore[attr-defined]
+                    assert theirs.repository.get(id).version == entries
 
             us()
             yield race(timed(us), timed(peer), work=times * entries, turns=4)
