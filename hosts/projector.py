@@ -5,10 +5,10 @@ them may run, for one group or for several. SIGTERM lets the batch in hand finis
 """
 
 import argparse
-import os
 import threading
 from contextlib import ExitStack
 
+from hosts.generations import Folding
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events, open_rows
 from hosts.settings import Settings
@@ -16,10 +16,7 @@ from runtime.domain import App
 from runtime.errors import Misconfigured
 from runtime.flow.command import Commands
 from runtime.flow.dispatch import Dispatcher
-from runtime.flow.project import Projector, open_generation
-from runtime.steps import run as perform
 
-AGAIN_S = 0.2
 JOIN_S = 30.0
 
 
@@ -46,13 +43,10 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
         thread.start()
         stack.callback(thread.join, JOIN_S)
         stack.callback(stop.set)
-    while not stop.is_set():
-        generation = perform(open_generation(app, asked.group, events.store, rows))
-        holder = f"{os.uname().nodename}-{os.getpid()}"
-        projector = Projector(app, generation, events.store, rows, bus, signals, holder=holder)
-        ready(f"projector of {app.name}, group {asked.group}, generation {generation.number}")
-        projector.loop(stop)  # returns when a rebuild took over, too
-        stop.wait(AGAIN_S)
+    folding = Folding(app, asked.group, events.store, rows, bus, signals)
+    numbers = folding.start(stop)
+    ready(f"projector of {app.name}, group {asked.group}, generation {', '.join(map(str, numbers))}")
+    folding.loop(stop)
     if failed:
         raise failed[0]
 

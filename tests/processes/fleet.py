@@ -128,8 +128,11 @@ class Fleet:
 
     def start(self, role: str, options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Process:
         """Start a worker in a role (see `tests.processes.worker`)."""
-        words = ["-m", "tests.processes.worker", role, json.dumps(options)]
-        process = Process(words, environment or {}, self.folder / f"{len(self.processes)}-{role}.log")
+        return self.run(role, ["-m", "tests.processes.worker", role, json.dumps(options)], environment or {})
+
+    def run(self, name: str, words: list[str], environment: Mapping[str, str]) -> Process:
+        """Start `python` with these words."""
+        process = Process(words, environment, self.folder / f"{len(self.processes)}-{name}.log")
         self.processes.append(process)
         return process
 

@@ -43,6 +43,10 @@ class Sea:
             until(lambda process=process: "ready" in process.text() or process.code() is not None, timeout_s, f"ready:\n{process.tail()}")  # type: ignore[misc]
         self.fleet.check()
 
+    def command_line(self, *words: str) -> Process:
+        """Start `trimaran` with these words on this app."""
+        return self.fleet.run("trimaran", ["-c", "from cli.main import main; main()", *words], self.where.environment)
+
     # commands
     def add(self, events: int, tallies: int, *, first: str = "t", per_command: int = 1) -> int:
         """Append events to so many streams, in waves; the version sum that the store then has grown by."""

@@ -74,11 +74,12 @@ def relay(options: Options) -> None:
 
 def projector(options: Options) -> None:
     """The shipped projector, and for a saga its dispatcher."""
+    import hosts.generations
     import hosts.projector as shipped
     from runtime.flow.project import Projector
 
     break_ports(shipped, options.fault)
-    setattr(shipped, "Projector", partial(Projector, batch=options.batch, sync_every_s=options.sync_every_s))  # noqa: B010  it is a type there
+    setattr(hosts.generations, "Projector", partial(Projector, batch=options.batch, sync_every_s=options.sync_every_s))  # noqa: B010  it is a type there
     sys.argv = ["projector", "--group", options.group]
     host("projector", ("events", "rows", "bus"), shipped.run, shipped.options)
 
@@ -104,7 +105,34 @@ def writer(options: Options) -> None:
             number += 1
 
 
-ROLES: dict[str, Callable[[Options], None]] = {"relay": relay, "projector": projector, "writer": writer}
+def rebuild(options: Options) -> None:
+    """A rebuild as `trimaran rebuild start` does it, that says how long each part took, and waits for the readers of the old rows."""
+    from hosts.providers import open_bus, open_rows
+    from runtime.flow.rebuild import Rebuild
+    from runtime.steps import run
+
+    told = settings()
+    app = load_app(told.app)
+    bus, signals = open_bus(told.bus, app)
+    work = Rebuild(app, options.group, open_events(told.events, app).store, open_rows(told.rows, app), bus, signals)
+    times = [time.monotonic()]
+    green = run(work.start())
+    print("ready", flush=True)  # noqa: T201
+    folded = run(work.fill(green))
+    times.append(time.monotonic())
+    run(work.swap())
+    times.append(time.monotonic())
+    print("swapped", flush=True)  # noqa: T201
+    while not run(work.finish()):
+        time.sleep(0.05)
+    times.append(time.monotonic())
+    figures = {"generation": green.number, "folded": folded, "times": [later - times[0] for later in times[1:]]}
+    print(msgspec.json.encode(figures).decode(), flush=True)  # noqa: T201
+    bus.close()
+    signals.close()
+
+
+ROLES: dict[str, Callable[[Options], None]] = {"relay": relay, "projector": projector, "writer": writer, "rebuild": rebuild}
 
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1)  # a fleet that failed asks where everybody stands

@@ -1,0 +1,129 @@
+"""A rebuild beside the live rows, as processes on real servers, while commands and queries go on; and a store put back in time.
+
+Readers ask all the time: no query may fail, no row may be older than it was seen before.
+"""
+
+import json
+import random
+import threading
+import time
+
+import pytest
+
+from runtime.domain.filters import Query
+from runtime.errors import TrimaranError
+from runtime.flow.reading import Reading
+from runtime.ports import Head
+from runtime.steps import run
+from tests.processes.domain import AddValues
+from tests.processes.expected import live
+from tests.processes.figures import report
+from tests.processes.fleet import until
+from tests.processes.sea import Sea, at_sea
+from tests.rounds import rounds
+
+TALLIES = 2_000
+
+
+class Reader(threading.Thread):
+    """Reads rows and pages until told to stop; notes what failed and what was older than before."""
+
+    def __init__(self, sea: Sea, seed: int) -> None:
+        super().__init__(daemon=True)
+        self._reading, self._random = Reading(sea.ports.app, sea.ports.rows), random.Random(seed)
+        self._stop = threading.Event()
+        self.queries = 0
+        self.failed: list[str] = []
+        self.backwards: list[str] = []
+        self.generations: set[int] = set()
+
+    def run(self) -> None:
+        """One query after the other."""
+        seen: dict[str, int] = {}
+        while not self._stop.is_set():
+            key = f"t{self._random.randrange(TALLIES)}"
+            try:
+                read = run(self._reading.get("tallies", key))
+                generation, page = run(self._reading.query("tallies", Query(first=20)))
+            except TrimaranError as error:
+                self.failed.append(f"{type(error).__name__}: {error}")
+                continue
+            self.queries += 2
+            self.generations |= {read.generation, generation.number}
+            found = {key: read.row["count"] if read.row else 0}
+            found |= {key: int(str(row.values[1])) for key, row in page.rows if row.values}
+            for name, count in found.items():
+                if count < seen.get(name, 0):
+                    self.backwards.append(f"{name}: {seen[name]}, then {count}")
+                seen[name] = count
+            time.sleep(0.002)
+
+    def end(self) -> None:
+        """Stop it; whatever went wrong is an error."""
+        self._stop.set()
+        self.join(30)
+        assert self.failed == []
+        assert self.backwards == []
+        assert self.queries > 0
+
+
+def fill(sea: Sea, events: int) -> None:
+    """A history that the bus has long forgotten: stored, folded by sync, never published."""
+    sea.add(events, TALLIES, per_command=50)
+    while pending := sea.ports.relay.claim(100_000, 60.0):
+        sea.ports.relay.mark([Head(one.stream, one.last) for one in pending])
+    sea.start("projector", sync_every_s=5.0, ready=True)
+    sea.settle(300)
+
+
+@pytest.mark.rounds
+def test_fault_32_a_rebuild_under_writes_fails_no_query_and_an_aborted_one_leaves_the_live_rows(postgres_url: str, kafka_url: str) -> None:
+    events = rounds(1_000_000)
+    with at_sea(postgres_url, kafka_url) as sea:
+        fill(sea, events)
+        sea.start("relay", ready=True)
+        log = sea.fleet.folder / "acked"
+        writer = sea.start("writer", rate=100, tallies=500, writer="t", log=str(log), ready=True)
+        readers = [Reader(sea, seed) for seed in range(2)]
+        for reader in readers:
+            reader.start()
+
+        started = sea.command_line("rebuild", "start", "--group", "rows")
+        until(lambda: len(sea.ports.rows.generations("rows")) == 2, 60, f"a green generation:\n{started.tail()}")
+        time.sleep(0.3)
+        started.kill()
+        aborted = sea.command_line("rebuild", "abort", "--group", "rows")
+        assert aborted.wait(60) == 0, aborted.tail()
+        assert [one.number for one in sea.ports.rows.generations("rows")] == [1]
+
+        sea.ports.rows.lease("rows", 1, "an old gateway", 600.0)
+        rebuild = sea.start("rebuild")
+        until(lambda: "swapped" in rebuild.text() or rebuild.code() is not None, 300, "green takes over")
+        answer = sea.ports.commands.send(AddValues("t1", (7,)))
+        own = run(sea.ports.reading.get("tallies", "t1", after=answer.token, wait_s=10.0))
+        assert (own.generation, own.stale) == (3, False)  # green has readers' answers while blue still has a reader
+        stream = answer.stream
+        until(lambda: sea.ports.rows.watermarks_of("rows", 1, [stream])[stream] >= answer.last, 10, "blue is folded on, too")
+        sea.ports.rows.lease("rows", 1, "an old gateway", 0)
+        assert rebuild.wait(60) == 0, rebuild.tail()
+        time.sleep(1.0)
+        writer.stop()
+        sea.settle(60)
+        for reader in readers:
+            reader.end()
+        assert {number for reader in readers for number in reader.generations} == {1, 3}
+        assert live(sea.ports.rows) == 3
+        found = sea.prove()
+        sea.fleet.check()
+    told = json.loads(rebuild.text().splitlines()[-1])
+    fill_s, swapped_s, _ = told["times"]
+    report(
+        "32 rebuild under writes",
+        events=found.events,
+        fill_s=fill_s,
+        events_per_s=told["folded"] / fill_s,
+        swap_s=swapped_s - fill_s,
+        queries=sum(reader.queries for reader in readers),
+        failed=0,
+        backwards=0,
+    )
