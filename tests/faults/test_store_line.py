@@ -1,6 +1,6 @@
 """The line before SQLite's writer: everybody is served once, a failure stays with its owner, and nobody is stranded."""
 
-import _thread
+import signal
 import sqlite3
 import threading
 import time
@@ -155,9 +155,11 @@ def test_ctrl_c_on_the_waiting_main_thread_strands_nobody(database: Database) ->
     held.wait(10)
     crowd = Crowd(database)
 
+    main = threading.get_ident()
+
     def interrupt() -> None:
         crowd.stand("behind", note("behind"))
-        _thread.interrupt_main()
+        signal.pthread_kill(main, signal.SIGINT)
 
     threading.Timer(0.3, interrupt).start()
     with pytest.raises(KeyboardInterrupt):
