@@ -148,7 +148,7 @@ class CommandCodec:
     def decode(self, data: bytes) -> Command:
         """The command; `Malformed` names the field that is missing, unknown or of the wrong type, or lists the commands."""
         if self._decoder is None:
-            self._decoder = msgspec.json.Decoder(Union[(*self.tags.values(), _Untagged)])
+            self._decoder = msgspec.json.Decoder(_union(self.tags.values()))
         try:
             command = self._decoder.decode(data)
         except msgspec.ValidationError as error:

@@ -157,6 +157,11 @@ def test_bytes_that_are_no_event_are_malformed() -> None:
             app.stream_codec("book").decode([junk])
 
 
+def test_a_stored_event_without_its_type_is_no_event_also_where_there_is_only_one_class() -> None:
+    with pytest.raises(Malformed, match="event 1 of 1 loaded from a 'reader' stream is no event"):
+        app.stream_codec("reader").decode([b'{"reader":"ann","book":"emma"}'])
+
+
 def test_an_event_of_another_decider_in_a_stream_is_malformed() -> None:
     with pytest.raises(Malformed, match="is a Reminded, which evolve does not take"):
         app.stream_codec("book").decode([encode(Reminded("ann", "emma"))])

@@ -38,7 +38,8 @@ numbers = st.integers(-(2**63), 2**63 - 1)
 prices = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30) | st.sampled_from(
     [Decimal("1"), Decimal("1.0"), Decimal("1.00"), Decimal("1e-38"), Decimal("9" * 38)]
 )
-zones = st.sampled_from([UTC, timezone(timedelta(hours=1)), timezone(timedelta(hours=-5))])
+EAST = timezone(timedelta(hours=1))
+zones = st.sampled_from([UTC, EAST, timezone(timedelta(hours=-5))])
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 1, 3), timezones=zones)
 contributions = st.builds(
     Every,
@@ -99,6 +100,12 @@ def test_a_sum_of_decimals_keeps_every_digit_where_python_would_round() -> None:
     events = [Every(0, 0, value, None, None, None, None, None, None, Mean(), Mean()) for value in (great, small, great.copy_negate())]
     assert great + small - great != small, "Python's own context rounds at 28 digits"
     assert row([events])[2] == repr(Decimal("1e-38"))
+
+
+def test_the_same_instant_in_two_zones_is_one_value_in_utc() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    events = [Every(0, 0, Decimal(0), None, None, noon.astimezone(zone), None, None, None, Mean(), Mean()) for zone in (UTC, EAST)]
+    assert row([events])[5] == row([events[::-1]])[5] == row([events[1:]])[5] == "2026-01-01T12:00:00+00:00"
 
 
 def test_nothing_contributed_leaves_what_nothing_is() -> None:
