@@ -171,6 +171,16 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 4), key=KEYS, stream=STREAMS)
     def look(self, number: int, key: str, stream: str) -> None:
+        self._look(number, key, stream)
+
+    def teardown(self) -> None:
+        """Whatever was done, in the end nothing differs anywhere."""
+        for number in self.numbers:
+            for key, stream in zip(("a", "b", "B"), ("order-1", "order-2", "stock-1"), strict=True):
+                self._look(number, key, stream)
+            self._page(number, Query(order=(Order("n"),)))
+
+    def _look(self, number: int, key: str, stream: str) -> None:
         self.all(lambda store: store.get(self.name, number, self.name, key, stream))
         self.all(lambda store: store.watermarks(self.name, number, "", 2))
         self.all(lambda store: store.history(self.name, number))
