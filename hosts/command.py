@@ -11,6 +11,7 @@ from hosts.http import Face, Server
 from hosts.process import host, ready
 from hosts.providers import open_events
 from hosts.settings import Settings
+from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.flow.command import Commands
 
@@ -19,7 +20,7 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     """Carry out commands over HTTP until SIGTERM."""
     events = open_events(told.events, app)
     stack.callback(events.store.close)
-    commands = Commands(app, events.store, events.snapshots)
+    commands = Commands(app, events.store, events.snapshots, telemetry=telemetry())
     server = Server(Face(app, commands, None, lambda: (True, {"app": app.name})), told.host, told.port)
     stack.callback(server.stop)
     server.start()

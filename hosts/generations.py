@@ -8,6 +8,7 @@ Green is filled by the rebuild alone. Code that is older than the live generatio
 import os
 import threading
 
+from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.errors import Stopped, Unavailable
 from runtime.flow.project import Projector, open_generation
@@ -69,7 +70,9 @@ class Folding:
 
     def _fold(self, generation: Generation, stop: threading.Event) -> None:
         try:
-            Projector(self._app, generation, self._store, self._rows, self._bus, self._signals, holder=self._holder).loop(stop)
+            Projector(
+                self._app, generation, self._store, self._rows, self._bus, self._signals, holder=self._holder, telemetry=telemetry()
+            ).loop(stop)
         except Exception as error:  # noqa: BLE001  raised by `loop`; a generation that is not live any more stops alone
             if not isinstance(error, Stopped) or self._is_live(generation):
                 self._failed.append(error)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hosts.providers import Events, open_bus, open_events, open_rows, sqlite_path, without_password
 from hosts.settings import Settings
+from hosts.telemetry import telemetry
 from hosts.turns import Turn, Turns
 from providers.memory.bus import MemoryBus
 from runtime.domain import App
@@ -41,12 +42,13 @@ class Local:
 
     def __init__(self, app: App, events: Events, rows: ReadStore, bus: Bus, signals: Signals) -> None:
         self.app, self.events, self.rows, self.bus, self.signals = app, events, rows, bus, signals
-        self.commands = Commands(app, events.store, events.snapshots)
+        self.telemetry = telemetry()
+        self.commands = Commands(app, events.store, events.snapshots, telemetry=self.telemetry)
         self.reading = Reading(app, rows)
-        self.relaying = Relaying(app, events.relay, bus)
+        self.relaying = Relaying(app, events.relay, bus, telemetry=self.telemetry)
         self.projectors: dict[str, Projector] = {}
         self.dispatchers = {
-            group.name: Dispatcher(app, group.name, rows, Commands(app, events.store, events.snapshots))
+            group.name: Dispatcher(app, group.name, rows, self.commands, telemetry=self.telemetry)
             for group in app.groups.values()
             if group.saga
         }
@@ -109,7 +111,9 @@ class Local:
     def _projector(self, group: str) -> Projector:
         generation = run(open_generation(self.app, group, self.events.store, self.rows))
         holder = f"{os.uname().nodename}-{os.getpid()}-{group}"
-        return Projector(self.app, generation, self.events.store, self.rows, self.bus, self.signals, holder=holder)
+        return Projector(
+            self.app, generation, self.events.store, self.rows, self.bus, self.signals, holder=holder, telemetry=self.telemetry
+        )
 
     def _project(self, group: str, stop: threading.Event) -> None:
         """Project the live generation; when a rebuild fences it, the next one."""

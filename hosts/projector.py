@@ -12,6 +12,7 @@ from hosts.generations import Folding
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events, open_rows
 from hosts.settings import Settings
+from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.errors import Misconfigured
 from runtime.flow.command import Commands
@@ -37,8 +38,9 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     stack.callback(signals.close)
     stack.callback(bus.close)
     failed: list[Exception] = []
+    watch = telemetry()
     if app.groups[asked.group].saga:
-        dispatcher = Dispatcher(app, asked.group, rows, Commands(app, events.store, events.snapshots))
+        dispatcher = Dispatcher(app, asked.group, rows, Commands(app, events.store, events.snapshots, telemetry=watch), telemetry=watch)
         thread = threading.Thread(target=guard, args=(dispatcher, stop, failed), name="dispatcher", daemon=True)
         thread.start()
         stack.callback(thread.join, JOIN_S)

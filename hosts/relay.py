@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events
 from hosts.settings import Settings
+from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.flow.relay import Relaying
 
@@ -22,7 +23,7 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     stack.callback(signals.close)
     stack.callback(bus.close)
     ready(f"relay of {app.name}")
-    Relaying(app, events.relay, bus).loop(stop)
+    Relaying(app, events.relay, bus, telemetry=telemetry()).loop(stop)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -12,15 +13,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from apps.shop import PlaceOrder, app
+from hosts.telemetry import telemetry
 from providers.memory.bus import MemoryBus
 from providers.memory.events import MemoryEventStore
 from providers.memory.relay import MemoryRelay
 from providers.memory.rows import MemoryReadStore
 from providers.memory.signals import MemorySignals
+from runtime.errors import Misconfigured
 from runtime.flow.command import Commands
 from runtime.flow.project import Projector, open_generation
 from runtime.flow.relay import Relaying
-from runtime.flow.telemetry import OpenTelemetry
+from runtime.flow.telemetry import SILENT, OpenTelemetry
 from runtime.steps import run
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -32,13 +35,13 @@ def test_one_trace_follows_a_command_through_the_relay_to_its_row_and_the_counte
     provider.add_span_processor(SimpleSpanProcessor(spans))
     trace.set_tracer_provider(provider)
     metrics.set_meter_provider(MeterProvider([reader]))
-    telemetry = OpenTelemetry()
+    watch = OpenTelemetry()
     store, rows, bus, signals = MemoryEventStore(), MemoryReadStore(), MemoryBus(partitions=2), MemorySignals()
-    projector = Projector(app, run(open_generation(app, "rows", store, rows)), store, rows, bus, signals, telemetry=telemetry)
+    projector = Projector(app, run(open_generation(app, "rows", store, rows)), store, rows, bus, signals, telemetry=watch)
 
     order = PlaceOrder("o1", "ann", "apple", 2, 500, datetime(2026, 1, 1, tzinfo=UTC))
-    Commands(app, store, telemetry=telemetry).send(order, trace=PARENT)
-    run(Relaying(app, MemoryRelay(store), bus, telemetry=telemetry).once())
+    Commands(app, store, telemetry=watch).send(order, trace=PARENT)
+    run(Relaying(app, MemoryRelay(store), bus, telemetry=watch).once())
     while not run(projector.once(0.0)):
         continue
 
@@ -60,3 +63,13 @@ def test_a_silent_command_path_never_imports_opentelemetry() -> None:
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_host_is_silent_unless_told_and_refuses_a_word_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRIMARAN_TELEMETRY", raising=False)
+    assert telemetry() is SILENT
+    monkeypatch.setenv("TRIMARAN_TELEMETRY", "otel")
+    assert isinstance(telemetry(), OpenTelemetry)
+    monkeypatch.setenv("TRIMARAN_TELEMETRY", "prometheus")
+    with pytest.raises(Misconfigured, match="say otel"):
+        telemetry()
