@@ -107,7 +107,8 @@ class Line:
     def _complete(self, turn: Turn) -> bool:
         """Whether the leader may go on at once; else it is gathering from now on."""
         with self._mutex:
-            if turn.work is None or len(self._turns) >= self._crowd:
+            # who wants the writer alone ends the batch: whoever completed the crowd behind it would lead without its own work
+            if len(self._turns) >= self._crowd or any(one.work is None for one in self._turns):
                 return True
             self._gathering = turn
             return False
