@@ -358,6 +358,20 @@ def test_thousands_of_rows_never_seen_before_are_stored_as_they_are(store: ReadS
     assert {key for key, _ in page.rows} == {row.key for row in rows if row.tenant == strange[1] and row.values is not None}
 
 
+@pytest.mark.parametrize("strange", ["\t", "\n", "\r", "\\", '"', "\\N"])
+def test_one_strange_character_among_thousands_is_stored_as_it_is(store: ReadStore, strange: str) -> None:
+    rows = [ticket(f"{n}{strange}" if n == 300 else str(n)) for n in range(600)]
+    keys = [row.key for row in rows]
+    tx = store.begin("rows", 1)
+    tx.lock([0])
+    assert tx.rows("ticket", keys) == {}
+    assert tx.watermarks(keys) == {}
+    tx.write(Writes(rows=rows, watermarks=dict.fromkeys(keys, 1)))
+    assert tx.rows("ticket", keys) == {row.key: Row(row.values, 1) for row in rows}
+    assert tx.watermarks(keys) == dict.fromkeys(keys, 1)
+    tx.commit()
+
+
 def test_two_that_both_find_the_same_thousands_of_rows_absent_do_not_store_them_twice(store: ReadStore) -> None:
     """Against the rules (one stream feeds one row), and still nothing breaks: one of them is told to do it again."""
     keys = [f"k{n}" for n in range(600)]
