@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.domain import App
 from runtime.errors import TrimaranError
 from runtime.flow.command import Sending
 from runtime.ports import Answer
@@ -15,6 +16,7 @@ from tests.processes.expected import GROUP, Audit, audited, heads, live
 from tests.processes.failing import Fault
 from tests.processes.fleet import Fleet, Process, until
 from tests.processes.place import Place, Ports, place, ports
+from tests.processes.twins import twin
 
 WAVE = 500  # commands with one durable write
 PAGE = 20_000
@@ -100,8 +102,8 @@ class Sea:
 
 
 @contextmanager
-def at_sea(postgres: str, kafka: str, *, where: Place | None = None, **options: Any) -> Iterator[Sea]:
-    """A sea on PostgreSQL and Kafka; its processes end with it."""
+def at_sea(postgres: str, kafka: str, *, where: Place | None = None, parts_of: App | None = None, **options: Any) -> Iterator[Sea]:
+    """A sea on PostgreSQL and Kafka; its processes end with it. `parts_of` an app whose twin `app` names."""
     there = where or place(postgres, kafka, **options)
-    with ports(there) as opened, Fleet() as fleet:
+    with ports(there, twin(parts_of, there.name) if parts_of else None) as opened, Fleet() as fleet:
         yield Sea(there, opened, fleet)

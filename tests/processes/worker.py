@@ -48,6 +48,7 @@ def break_ports(module: ModuleType, fault: Fault | None) -> None:
     def broken_events(*args: Any) -> Events:
         events: Events = opened["open_events"](*args)
         events.relay = failing(events.relay, "relay", fault)
+        events.store = failing(events.store, "store", fault)
         return events
 
     def broken_rows(*args: Any) -> Any:
