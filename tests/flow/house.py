@@ -4,17 +4,20 @@
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from providers.memory.bus import Chaos, MemoryBus, MemoryConsumer
 from providers.memory.events import MemoryEventStore
 from providers.memory.relay import MemoryRelay
-from providers.memory.rows import MemoryReadStore
+from providers.memory.rows import MemoryReadStore, WouldBlock
+from providers.memory.rows_transaction import MemoryTransaction
 from providers.memory.signals import MemorySignals
 from providers.memory.snapshots import MemorySnapshots
 from runtime.domain import App, Command
 from runtime.domain.filters import Query
+from runtime.errors import TrimaranError, Unavailable
 from runtime.flow.command import Commands
 from runtime.flow.dispatch import Dispatcher
 from runtime.flow.letters import Letters
@@ -183,3 +186,84 @@ def crash(core: Steps[Any], projector: Projector | None = None) -> None:
 def arrivals(streams: Mapping[str, Sequence[Recorded]]) -> dict[str, list[Recorded]]:
     """What arrives when everything does."""
     return {stream: list(events) for stream, events in streams.items()}
+
+
+class Stage:
+    """Several endless lives on one thread: each step performs one request of one of them, picked by the dice."""
+
+    def __init__(self, house: House, lives: Mapping[str, Callable[[], Steps[Any]]]) -> None:
+        self._house, self._lives = house, dict(lives)
+        self._cores: dict[str, Steps[Any]] = {}
+        self._pending: dict[str, Request] = {}
+        self.transactions: dict[str, list[MemoryTransaction]] = {name: [] for name in lives}
+        self.steps = 0
+
+    def step(self, name: str = "") -> str:
+        """One request of this life, or of any; its name."""
+        name = name or self._house.dice.choice(sorted(self._lives))
+        self.steps += 1
+        if name not in self._cores:
+            self._cores[name] = self._lives[name]()
+            self._pending[name] = next(self._cores[name])
+        request = self._pending[name]
+        try:
+            reply: Any = request.perform()
+        except WouldBlock:
+            return ""
+        except TrimaranError as error:
+            reply = error
+        if request.name == "begin":
+            self.transactions[name].append(reply)
+        self.answer(name, reply)
+        return request.name
+
+    def pending(self, name: str) -> Request | None:
+        """What this life asks for next."""
+        return self._pending.get(name)
+
+    def answer(self, name: str, reply: Any) -> None:
+        """Answer a life's pending request."""
+        core = self._cores[name]
+        self._pending[name] = core.throw(reply) if isinstance(reply, Exception) else core.send(reply)
+
+    def kill(self, name: str) -> None:
+        """The life ends here; its transactions are rolled back, and it begins anew at its next step."""
+        core = self._cores.pop(name, None)
+        self._pending.pop(name, None)
+        if core is not None:
+            core.close()
+        for transaction in self.transactions[name]:
+            transaction.kill()
+        self.transactions[name].clear()
+
+
+def again(once: Callable[[], Steps[int]], back: Callable[[], Any] = lambda: None) -> Steps[None]:
+    """A host's loop: once more, after an error as well."""
+    while True:
+        try:
+            yield from once()
+        except Unavailable:
+            back()
+
+
+def cast(house: House, *groups: str) -> dict[str, Callable[[], Steps[Any]]]:
+    """The lives of a house: a relay, a dispatcher, and a projector for each group."""
+
+    def relay() -> Steps[None]:
+        return again(Relaying(house.app, house.outbox, house.bus, house.world).once)
+
+    def dispatch() -> Steps[None]:
+        return again(house.dispatcher().once)
+
+    members: dict[str, Projector] = {}
+
+    def project(group: str) -> Steps[None]:
+        if group in members:
+            members[group].consumer.close()
+        projector = members[group] = house.projector(group)
+        return again(lambda: projector.once(0.0), projector.consumer.rewind)
+
+    lives: dict[str, Callable[[], Steps[Any]]] = {"relay": relay}
+    if "selling" in groups:
+        lives["dispatch"] = dispatch
+    return lives | {f"project {group}": partial(project, group) for group in groups}
