@@ -8,7 +8,6 @@ thread's name) and reads the cause from there.
 import contextlib
 import logging
 import socket
-import ssl
 import threading
 import time
 import uuid
@@ -23,9 +22,10 @@ import providers.kafka.mending  # noqa: F401  sockets of refused connections
 from providers.kafka.settings import Settings
 from runtime.errors import Misconfigured, TrimaranError, Unavailable
 
-REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError, ssl.SSLError)
+REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's word, which kafka-python passes on as text
 FORBIDDEN = errors.AuthorizationError
-SLICE_S = 2.0  # a refused password is told after at most one such slice of bootstrapping
+SLICE_S = 1.0  # the first attempt: a refused password is told after it; each next one has twice the time, for slow networks
 
 logging.getLogger("kafka").addHandler(logging.NullHandler())  # else its warnings go to stderr of whoever embeds us
 
@@ -48,10 +48,10 @@ class Heard(logging.Handler):
         raised = [argument for argument in arguments if isinstance(argument, Exception)]
         self._causes.append(raised[-1] if raised else record.getMessage())
 
-    def refusal(self) -> Exception | None:
+    def refusal(self) -> Exception | str | None:
         """The newest refusal of our credentials, certificate or mechanism."""
         causes = reversed(list(self._causes))
-        return next((cause for cause in causes if isinstance(cause, REFUSED) and not _interrupted(cause)), None)
+        return next((cause for cause in causes if refuses(cause)), None)
 
     def newest(self) -> str:
         """The newest cause in words, or nothing."""
@@ -66,13 +66,16 @@ class Heard(logging.Handler):
         logging.getLogger("kafka").removeHandler(self)
 
 
-def _interrupted(cause: Exception) -> bool:
-    """A TLS connection that just broke off says nothing about certificates."""
-    return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+def refuses(cause: Exception | str) -> bool:
+    """Whether this says that retrying is of no use: credentials, mechanism or certificate do not fit."""
+    return isinstance(cause, REFUSED) or UNTRUSTED in str(cause)
 
 
 def _words(cause: Exception | str) -> str:
-    return cause if isinstance(cause, str) else f"{type(cause).__name__}: {cause}".rstrip(": ")
+    if isinstance(cause, str):
+        return cause
+    name, text = type(cause).__name__, str(cause.args[0]) if cause.args else ""
+    return text if text.startswith(name) else f"{name}: {text}".removesuffix(": ")
 
 
 class Link:
@@ -86,27 +89,28 @@ class Link:
     def open(self, make: Callable[..., Any], **options: Any) -> Any:
         """Make a kafka-python client; `Misconfigured` when we are refused, `Unavailable` after the deadline."""
         until = time.monotonic() + self.settings.deadline_s
+        seconds = SLICE_S
+        self._knock(until)
         while True:
-            self._knock(until)
             made: list[Any] = []
             try:
-                return make(**self._options(made, until), **options)
+                return make(**self._options(made, min(seconds, until - time.monotonic())), **options)
             except errors.KafkaError as error:
                 for client in made:
                     client.close()
                 self._raise_unless_worth_retrying(error, until)
+            seconds *= 2
 
-    def _options(self, made: list[Any], until: float) -> dict[str, Any]:
+    def _options(self, made: list[Any], seconds: float) -> dict[str, Any]:
         def keep(**config: Any) -> Any:
             made.append(KafkaNetClient(**config))  # a constructor that fails leaves its I/O thread running: ours to close
             return made[-1]
 
-        left_ms = max(100, (until - time.monotonic()) * 1000)
         return {
             "bootstrap_servers": list(self.settings.servers),
             "client_id": self.client_id,
             "kafka_client": keep,
-            "bootstrap_timeout_ms": min(SLICE_S * 1000, left_ms),
+            "bootstrap_timeout_ms": max(100, seconds * 1000),
             "reconnect_backoff_max_ms": 1000,
             "connections_max_idle_ms": 180_000,  # Event Hubs and load balancers cut what idles for four minutes
             "metadata_max_age_ms": 180_000,
@@ -119,7 +123,7 @@ class Link:
         for server in self.settings.servers:
             host, _, port = server.rpartition(":")
             try:
-                patience = max(0.1, min(SLICE_S, until - time.monotonic()))
+                patience = max(0.1, min(2.0, until - time.monotonic()))
                 socket.create_connection((host.strip("[]"), int(port)), timeout=patience).close()
             except OSError as error:
                 reasons.append(f"{server}: {error.strerror or error}")
@@ -136,7 +140,7 @@ class Link:
     def explain(self, error: Exception, doing: str, *, in_doubt: bool = False) -> TrimaranError:
         """Our error for one of kafka-python's: refused or forbidden is `Misconfigured`, the rest `Unavailable`."""
         refusal = self._heard.refusal()
-        if isinstance(error, REFUSED) or refusal is not None:
+        if refuses(error) or refusal is not None:
             cause = _words(refusal or error)
             return Misconfigured(f"Kafka at {self.settings.name} refuses us: {cause}: check user, password, mechanism and cafile")
         if isinstance(error, FORBIDDEN):

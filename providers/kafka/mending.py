@@ -8,6 +8,9 @@ forgets it in two ways, and the group rebalances for ever or delivers nothing an
 
 *Giving up.* `KafkaProducer.close(timeout=0)` raises while something is unsent, and leaves its thread and sockets for ever.
 
+*Last words.* What a broker sends right before it closes is dropped when both are read at once, so that a refused password
+looks like a broken network, by chance.
+
 *Refused connections* leave their socket open until the garbage collector finds it; during an outage there are many.
 """
 
@@ -16,6 +19,7 @@ from typing import Any
 
 from kafka import errors
 from kafka.net.inet import KafkaNetSocket
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.structs import MemberState
 
 
@@ -60,5 +64,17 @@ async def _connect_or_close(self: Any, net: Any, sock: Any, address: Any, timeou
         raise
 
 
+def _hear_last_words(transport: Any) -> None:
+    receive = transport._sock_recv
+
+    def data_before_error(self: Any) -> tuple[bytes, Exception | None]:
+        data, error = receive(self)
+        return (data, None) if data else (data, error)  # an ended connection ends again at the next read
+
+    transport._sock_recv = data_before_error
+
+
+_hear_last_words(KafkaTCPTransport)
+_hear_last_words(KafkaSSLTransport)
 _connect: Any = KafkaNetSocket.sock_connect
 KafkaNetSocket.sock_connect = _connect_or_close  # type: ignore[method-assign]

@@ -172,7 +172,8 @@ class KafkaServer:
 
     def start(self) -> None:
         """Start (again) and return when it listens."""
-        self._server.start(lambda: listening(self.port), timeout_s=90)
+        ports = [self.port, *([self.secure_port] if self.secure_port else [])]
+        self._server.start(lambda: all(listening(port) for port in ports), timeout_s=90)
 
     def stop(self) -> None:
         """SIGTERM: a controlled shutdown."""
