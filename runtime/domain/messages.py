@@ -2,6 +2,8 @@
 
 A message class is marked `@final` so that a `match` over a union of messages is exhaustive to a type checker, and a case that
 can never match is an error there. The tag is the class name; it is what stores keep, so renaming a class needs an `Upcast`.
+
+Messages are not tracked by the garbage collector (`gc=False`): what was decoded from JSON or made of frozen values holds no cycle.
 """
 
 from collections.abc import Callable

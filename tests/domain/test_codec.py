@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runtime.domain import App, Command, Decider, Event, Upcast
 from runtime.domain.app import Plan
 from runtime.domain.codec import CommandCodec, EventCodec, StreamCodec, UnknownEvent, encode
-from runtime.errors import Malformed
+from runtime.errors import Malformed, Misconfigured
 from tests.domain.library import NOON, Book, GiveBack, Lend, Lent, Remind, Reminded, Returned, Shelf, app, lent, returned
 
 # --- commands ---
@@ -63,6 +63,14 @@ def test_what_is_not_json_is_malformed(data: bytes) -> None:
     refused(data, "the command is not JSON|does not fit")
 
 
+class Deep(msgspec.Struct, frozen=True):
+    """Inside a command."""
+
+    text: str = ""
+    exact: Decimal = Decimal(0)
+    at: datetime | None = None
+
+
 @final
 class Say(Command):
     """Holds everything that JSON can."""
@@ -73,6 +81,7 @@ class Say(Command):
     exact: Decimal = Decimal(0)
     at: datetime | None = None
     named: dict[str, int] = {}
+    deep: Deep | None = None
 
 
 def said(**fields: Any) -> bytes:
@@ -88,6 +97,10 @@ def said(**fields: Any) -> bytes:
         (said(whole=-(2**63) - 1), "`whole` does not fit a 64-bit integer"),
         (said(any=[1, {"deep": "\0"}]), r"`any\[1\].deep` holds a NUL"),
         (said(any={"\0": 1}), r"`any\[0\]` holds a NUL"),
+        (said(any=[2**63]), r"`any\[0\]` does not fit a 64-bit integer"),
+        (said(deep={"text": "a\0"}), r"`deep.text` holds a NUL"),
+        (said(deep={"exact": "-Infinity"}), r"`deep.exact` is -Infinity: only finite"),
+        (said(deep={"at": "2026-03-01T12:00:00"}), r"`deep.at` is a time without a zone"),
         (said(named={"n": 2**64}), "`named.n` does not fit"),
         (said(exact="NaN"), "`exact` is NaN: only finite"),
         (said(exact="Infinity"), "`exact` is Infinity: only finite"),
@@ -107,6 +120,14 @@ def test_a_value_that_not_every_store_can_hold_is_refused_where_it_enters(data: 
 )
 def test_the_greatest_values_are_taken(fields: dict[str, Any]) -> None:
     assert isinstance(CommandCodec([Say]).decode(said(**fields)), Say)
+
+
+def test_a_float_that_is_no_number_is_refused_in_process() -> None:
+    """JSON has none, but a decider could make one."""
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(Malformed, match=r"`any` is (nan|inf): only finite numbers"):
+            encode(Say("emma", number))
+    assert b"1.5" in encode(Say("emma", 1.5))
 
 
 def test_json_that_nests_without_end_is_malformed() -> None:
@@ -319,6 +340,24 @@ def test_a_state_may_be_a_union_of_tagged_structs() -> None:
 
     plan = Plan(Decider("reader", Open(), decide_either, evolve_either), app)
     assert plan.decode_state(plan.encode_state(Closed("done"))) == Closed("done")
+
+
+def test_a_state_that_cannot_be_kept_as_a_snapshot_says_so_when_one_is_read() -> None:
+    class One(msgspec.Struct):
+        reader: str = ""
+
+    class Two(msgspec.Struct):
+        reader: str = ""
+
+    def evolve_either(state: One | Two, event: Reminded) -> One | Two:
+        return state
+
+    def decide_either(command: Remind, state: One | Two) -> Iterator[Reminded]:
+        yield from ()
+
+    plan = Plan(Decider("reader", One(), decide_either, evolve_either), app)
+    with pytest.raises(Misconfigured, match="decider 'reader': its state cannot be kept as a snapshot"):
+        plan.decode_state(b"{}")
 
 
 def test_decoders_of_single_events_are_the_decoders_of_streams() -> None:

@@ -40,7 +40,7 @@ def loaded(program: str) -> set[str]:
     return set(result.stdout.split())
 
 
-@pytest.mark.parametrize(("module", "command"), [("apps.shop", SHOP), ("tests.domain.library", LIBRARY)])
+@pytest.mark.parametrize(("module", "command"), [("apps.shop", SHOP), ("tests.domain.library", LIBRARY)], ids=["shop", "library"])
 def test_importing_an_app_and_deciding_a_command_loads_only_our_own_modules(module: str, command: str) -> None:
     more = loaded(OURS.format(module=module, command=command))
     assert module in more and "runtime.domain.app" in more

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import final
 
 import pytest
+from msgspec import Struct
 
-from runtime.domain import Aggregation, App, Command, Count, Decider, Event, Measures, Window
+from runtime.domain import Aggregation, App, Command, Count, Decider, Event, Measures, Projection, Window
 from runtime.domain.folds import AggregationFold, ProjectionFold, SagaFold
 from runtime.errors import Malformed
-from tests.domain.library import NOON, Loan, Reminding, Shelf, app, lent, returned
+from tests.domain.library import NOON, BookEvent, Loan, Reminding, Shelf, app, books, lent, returned
 
 VIENNA = timezone(timedelta(hours=1))
 
@@ -24,6 +25,18 @@ def test_a_projection_row_opens_folds_and_closes() -> None:
     assert fold.close(fold.fold(fold.open(values), returned())) is None
     assert fold.handles == {"Lent", "Returned"}
     assert (fold.key_fields, fold.many) == (("book",), False)
+
+
+def test_a_projection_row_may_be_found_by_several_fields() -> None:
+    class Pair(Struct):
+        book: str
+        reader: str
+
+    def show(row: Pair | None, event: BookEvent) -> Pair | None:
+        return Pair(event.book, event.reader)
+
+    fold = App("library", parts=(books, Projection("pairs", ("book", "reader"), Pair, show, many=True))).folds["pairs"]
+    assert fold.key(lent()) == '["emma","ann"]'
 
 
 def test_an_aggregation_adds_a_batch_to_a_stored_row() -> None:

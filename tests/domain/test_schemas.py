@@ -2,10 +2,13 @@
 
 import copy
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NewType, final
 
 import pytest
+from msgspec import Meta, Struct, field
 
+from runtime.domain import App, Command, Decider, Event
 from runtime.domain.schemas import incompatible, schemas
 from tests.domain.library import app
 
@@ -120,3 +123,79 @@ def test_a_limit_that_is_lifted_is_compatible_and_one_that_is_new_is_not() -> No
 def test_a_field_inside_a_struct_counts_as_well() -> None:
     old = OLD | {"types": {"Line": {"fields": {"sku": {"type": ["str"], "required": True}}}}}
     assert incompatible(old, OLD | {"types": {"Line": {"fields": {}}}})[0].startswith("type Line: field 'sku' is gone")
+
+
+# how types are written down
+type Positive = Annotated[int, Meta(gt=0, le=9)]
+Isbn = NewType("Isbn", str)
+
+
+class Page(Struct, frozen=True):
+    """Holds itself."""
+
+    number: Positive
+    next: "Page | None" = None
+
+
+@final
+class Print(Command):
+    """A field of every shape."""
+
+    book: str
+    isbn: Isbn
+    copies: Positive | None
+    colour: Literal["red", "blue"]
+    pages: list[Page] = field(default_factory=list)
+    notes: dict[str, tuple[int, ...]] = {}
+    raw: Any = None
+
+
+@final
+class Printed(Event):
+    """It is."""
+
+    book: str
+
+
+def decide_print(command: Print, state: int) -> Iterator[Printed]:
+    """Never called."""
+    yield from ()
+
+
+def evolve_print(state: int, event: Printed) -> int:
+    """Never called."""
+    return state
+
+
+PRESS = schemas(App("press", parts=(Decider("book", 0, decide_print, evolve_print),)))
+
+
+def test_every_shape_of_a_field_is_written_down() -> None:
+    fields = PRESS["commands"]["Print"]["fields"]
+    assert {name: shape["type"] for name, shape in fields.items()} == {
+        "book": ["str"],
+        "isbn": ["str"],
+        "copies": ["int(gt=0,le=9)", "null"],
+        "colour": ["'blue'", "'red'"],
+        "pages": ["list[Page]"],
+        "notes": ["dict[str,tuple[int,...]]"],
+        "raw": ["Any"],
+    }
+    assert fields["pages"]["default"] == [] and fields["notes"]["default"] == {}
+    assert PRESS["types"]["Page"] == {
+        "fields": {
+            "number": {"type": ["int(gt=0,le=9)"], "required": True},
+            "next": {"type": ["Page", "null"], "required": False, "default": None},
+        }
+    }
+
+
+def test_a_literal_may_get_more_values_or_become_any_text_but_lose_none() -> None:
+    def colours(*values: str) -> dict[str, Any]:
+        new = copy.deepcopy(PRESS)
+        new["commands"]["Print"]["fields"]["colour"]["type"] = list(values)
+        return new
+
+    assert incompatible(PRESS, colours("'blue'", "'green'", "'red'")) == []
+    assert incompatible(PRESS, colours("str")) == []
+    assert len(incompatible(PRESS, colours("'blue'"))) == 1
