@@ -1,7 +1,9 @@
 """Every provider of the ReadStore port, opened fresh for a test, and the little vocabulary its sentences are written in."""
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from providers.memory.rows import MemoryReadStore
 from providers.postgres.rows import PostgresReadStore
 from providers.sqlite.rows import SqliteReadStore
+from runtime.domain.filters import EVERYTHING, Filter, Query
 from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.ports import Change, Generation, Letter, Output, Phase, ReadStore, RowWrite, Writes
 from tests.servers import postgres
@@ -24,6 +27,8 @@ EVERY_KIND = Table("sample", tuple(Column(f"a_{kind}", kind) for kind in Kind), 
 ONE_STREAM = Table("plain", EVERY_KIND.columns)
 ROWS = Group("rows", (TICKETS, EVERY_KIND, ONE_STREAM), "hash-1")
 SELLING = Group("selling", (Table("selling", (Column("state", Kind.TEXT),), many=True),), "hash-s", saga=True)
+
+NOON = datetime(2013, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 type Open = Callable[[], ReadStore]
 
@@ -119,3 +124,18 @@ def counting(stream: str, version: int, part: str = "ticket") -> Letter:
 
 def output(stream: str, version: int, n: int = 1, **given: Any) -> Output:
     return Output("selling", given.pop("key", "o-1"), stream, version, n, b'{"type":"Reserve"}', **given)
+
+
+def keys(store: ReadStore, table: Table = TICKETS, where: Filter = EVERYTHING, **given: Any) -> list[str]:
+    """The keys that a query answers, in its order."""
+    return [key for key, _ in store.query(1, table, Query(where, **given)).rows]
+
+
+def sample(key: str, **given: Any) -> RowWrite:
+    return RowWrite("sample", key, "", tuple(given.get(column.name) for column in EVERY_KIND.columns), 1)
+
+
+def meanwhile(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
