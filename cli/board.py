@@ -112,7 +112,7 @@ class LiveBoard:
         lag = self._local.lag()
         flagged = sum(dispatcher.sent for dispatcher in self._local.dispatchers.values())
         head = Text()
-        head.append(f"{fed.at:%a %d %b %Y %H:%M} UTC" if fed.at else "starting", style="bold")
+        head.append(f"{fed.at:%a %d %b %Y %H:%M} UTC" if fed.at else "catching up", style="bold")
         head.append(f"   {self._part(fed):.0%} of {self._feed.first} to {self._feed.last}\n")
         head.append(f"{rate:,.0f} commands/s   {fed.commands:,} so far   {flagged:,} late checks sent   lag ")
         head.append("  ".join(f"{group} {count:,}" for group, count in lag.items()), style="yellow" if any(lag.values()) else "green")

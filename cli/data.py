@@ -9,6 +9,7 @@ import msgspec
 
 from cli.opening import opened, opened_events, prepare
 from cli.output import as_json, remark, say
+from cli.progress import bar
 from hosts.settings import Settings
 from runtime.domain import App, Command
 from runtime.errors import Malformed, Misconfigured, Rejected
@@ -166,9 +167,9 @@ def export(told: Settings, path: str) -> None:
                 if place.begun:
                     remark(f"{path} is an export that was interrupted after {place.moved.events:,} events: going on")
                 file.truncate(place.bytes)
-                moved = run(
-                    transfer(it.app, it.events.store, it.rows, file.write, place if place.begun else Place(), _progress("exported"))
-                )
+                after = place if place.begun else Place()
+                with bar("events exported") as show:
+                    moved = run(transfer(it.app, it.events.store, it.rows, file.write, after, lambda so_far: show(so_far.events)))
         remark(f"exported {moved.events:,} events, {moved.keys:,} keys, {moved.outputs:,} saga outputs")
 
 
@@ -180,8 +181,8 @@ def load(told: Settings, path: str) -> None:
         if path == "-":
             moved = run(transfer(it.app, it.events.store, it.rows, sys.stdin.buffer))
         else:
-            with _file(path, "rb") as file:
-                moved = run(transfer(it.app, it.events.store, it.rows, file, _progress("imported")))
+            with _file(path, "rb") as file, bar("events imported") as show:
+                moved = run(transfer(it.app, it.events.store, it.rows, file, lambda so_far: show(so_far.events)))
         remark(f"imported {moved.events:,} events, {moved.keys:,} keys, {moved.outputs:,} saga outputs")
         for group in it.app.groups.values():
             if group.saga and moved.events and not it.rows.generations(group.name):
@@ -194,10 +195,3 @@ def _file(path: str, mode: str) -> BinaryIO:
     except OSError as error:
         raise Misconfigured(f"cannot open {path} ({error.strerror}): choose another file") from None
     return file  # type: ignore[return-value]
-
-
-def _progress(done: str) -> Any:
-    """A counter line on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda _: None
-    return lambda moved: print(f"\r{done} {moved.events:,} events", end="", file=sys.stderr, flush=True)

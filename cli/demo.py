@@ -12,6 +12,7 @@ from msgspec import structs
 
 from cli.opening import opened, prepare
 from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say, stop_on_signals
+from cli.progress import bar
 from hosts.audit import Audit, audit
 from hosts.feed import Fed, Feed
 from hosts.local import Local, open_local
@@ -103,7 +104,8 @@ def demo(told: Settings, first: date, last: date, speed: float, *, json: bool, f
             remark(f"stopped cleanly at {at}: the same command goes on from there")
             raise Exit(INTERRUPTED)
         remark("comparing everything with the csv …")
-        found = audit(local.events.store, local.reading, first, last)
+        with bar("days", (last - first).days + 1) as show:
+            found = audit(local.events.store, local.reading, first, last, lambda day: show((day - first).days + 1))
     _tell(found, feeding.fed, seconds, json=json)
     if found.lost or found.doubled:
         raise Exit(FAILED)
@@ -161,4 +163,4 @@ class Lines:
         now = time.monotonic()
         if now - self._shown_s >= LINE_EVERY_S:
             self._shown_s = now
-            self._write(f"{fed.at:%Y-%m-%d %H:%M} UTC  {fed.commands:,} commands" if fed.at else "starting")
+            self._write(f"{fed.at:%Y-%m-%d %H:%M} UTC  {fed.commands:,} commands" if fed.at else "catching up")

@@ -310,11 +310,12 @@ def _rebuild(
     replicas: int = 1,
     json: bool = False,
     silent: bool | None = None,
+    force: bool = False,
 ) -> None:
     def work() -> None:
         from cli.operate import rebuild as run
 
-        run(told(), what, group, dollars, replicas, json=json, silent=silent)
+        run(told(), what, group, dollars, replicas, json=json, silent=silent, force=force)
 
     guarded(work)
 
@@ -333,7 +334,7 @@ def rebuild(
     if context.invoked_subcommand is not None:
         return
     if not plan:
-        raise typer.BadParameter("say plan, start, status or abort")
+        raise typer.BadParameter("say plan, start, status, finish or abort")
     _rebuild("plan", lambda: settings(app, events, rows), group, json=json)
 
 
@@ -377,6 +378,19 @@ def rebuild_status(group: Which = "", json: Json = False, app: App = "", events:
 def rebuild_abort(group: Which = "", app: App = "", events: Events = "", rows: Rows = "", bus: Bus = "") -> None:
     """Drop what was filled; the live rows were never touched."""
     _rebuild("abort", lambda: settings(app, events, rows, bus), group)
+
+
+@rebuilding.command(name="finish")
+def rebuild_finish(
+    group: Which = "",
+    force: Annotated[bool, typer.Option("--force", help="also what somebody still reads")] = False,
+    app: App = "",
+    events: Events = "",
+    rows: Rows = "",
+    bus: Bus = "",
+) -> None:
+    """Drop rows that were taken over and that nobody reads any more."""
+    _rebuild("finish", lambda: settings(app, events, rows, bus), group, force=force)
 
 
 @cli.command()

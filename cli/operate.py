@@ -6,6 +6,7 @@ from msgspec.structs import asdict
 
 from cli.opening import Opened, opened
 from cli.output import FAILED, Exit, as_json, remark, say, table
+from cli.progress import counting
 from hosts.providers import open_bus
 from hosts.settings import Settings
 from runtime.errors import Misconfigured, Rejected
@@ -133,7 +134,7 @@ def _at(it: Opened, generation: Generation) -> Letters:
 
 
 # --- rebuild
-def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int, *, json: bool, silent: bool | None) -> None:
+def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int, *, json: bool, silent: bool | None, force: bool) -> None:
     """plan, start, status or abort for one group or, where it does no harm, for all."""
     with opened(told) as it:
         groups = _groups(it, what, group)
@@ -149,12 +150,14 @@ def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int
                     case "abort":
                         run(work.abort())
                         remark(f"{name}: the rebuild is gone, the live rows were never touched")
+                    case "finish":
+                        _finish(work, it, name, force=force)
                     case _:
                         if silent is None and it.app.groups[name].saga and not it.rows.generations(name) and it.events.store.heads("", 1):
                             raise Misconfigured(
                                 f"saga {name!r} has no rows: say --silent (what it had to send was sent, or came with an import) or --resend"
                             )
-                        _start(work, name, silent=bool(silent))
+                        _start(work, it, name, silent=bool(silent))
         finally:
             bus.close()
             signals.close()
@@ -163,7 +166,7 @@ def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int
 def _groups(it: Opened, what: str, group: str) -> list[str]:
     if group:
         return [group]
-    if what in ("plan", "status") or len(it.app.groups) == 1:
+    if what in ("plan", "status", "finish") or len(it.app.groups) == 1:
         return list(it.app.groups)
     raise Misconfigured(f"--group: say which one, {it.app.name!r} has {', '.join(it.app.groups)}")
 
@@ -192,12 +195,24 @@ def _status(work: Rebuild, *, json: bool) -> None:
         )
 
 
-def _start(work: Rebuild, name: str, *, silent: bool) -> None:
+def _start(work: Rebuild, it: Opened, name: str, *, silent: bool) -> None:
     """Fill green, let it take over, drop blue."""
     green = run(work.start())
     remark(f"{name}: filling generation {green.number} …")
-    folded = run(work.fill(green))
+    with counting(f"{name}: folding", run(work.plan(0.0)).events) as counted:
+        folded = counted(work.fill(green))
     remark(f"{name}: {folded:,} events folded, taking over …")
     run(work.swap(silent=silent))
-    dropped = run(work.finish(force=True))
-    say(f"{name}: generation {green.number} is live, dropped {', '.join(map(str, dropped)) or 'none'}")
+    say(f"{name}: generation {green.number} is live")
+    _finish(work, it, name, force=False)
+
+
+def _finish(work: Rebuild, it: Opened, name: str, *, force: bool) -> None:
+    """Drop what nobody reads any more."""
+    for number in run(work.finish(force=force)):
+        say(f"{name}: generation {number} is dropped")
+    left = [one.number for one in it.rows.generations(name) if one.phase in (Phase.BLUE, Phase.FENCED)]
+    if left:
+        remark(
+            f"{name}: generation {', '.join(map(str, left))} is still read and folded on; `trimaran rebuild finish` drops it later, --force now"
+        )

@@ -57,6 +57,10 @@ def test_an_export_goes_into_another_store_and_is_whole(tmp_path: Path) -> None:
     there = ("--events", "sqlite:///there/events.db", "--rows", "sqlite:///there/rows.db")
     said(tmp_path, "import", "out.jsonl", *there)
     assert said(tmp_path, "streams", "stock-cup", "--json", *there[:2]) == said(tmp_path, "streams", "stock-cup", "--json")
+    asked = trimaran(tmp_path, "dev", "--port", "0", *there)
+    assert (asked.returncode, "--silent" in asked.stderr) == (5, True), "only people know whether the saga's rows were lost"
+    assert trimaran(tmp_path, "rebuild", "start", "--group", "selling", *there).returncode == 2
+    assert "is live" in said(tmp_path, "rebuild", "start", "--group", "selling", "--silent", *there)
 
 
 def test_the_doctor_finds_a_healthy_store_healthy_and_changes_nothing(tmp_path: Path) -> None:
