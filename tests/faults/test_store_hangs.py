@@ -138,6 +138,15 @@ def test_a_late_answer_is_never_taken_for_the_next_calls(store: PostgresEventSto
         assert store.load(f"s-{number}", "k", 0).data == [f"event of {number}".encode()]
 
 
+def test_a_connection_that_waited_in_vain_is_closed_and_never_used_again(store: PostgresEventStore) -> None:
+    connection = store.database.take(time.monotonic() + 0.1)
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT pg_sleep(0.5)")
+    assert connection.closed
+    store.database.give_back(connection)
+    assert store.load("a", "k", 0).version == 0
+
+
 def test_nobody_listening_is_unavailable_within_the_deadline_and_says_where() -> None:
     port = free_port()
     started = time.monotonic()
