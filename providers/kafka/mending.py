@@ -11,7 +11,8 @@ forgets it in two ways, and the group rebalances for ever or delivers nothing an
 *Last words.* What a broker sends right before it closes is dropped when both are read at once, so that a refused password
 looks like a broken network, by chance.
 
-*Refused connections* leave their socket open until the garbage collector finds it; during an outage there are many.
+*Refused connections and failed TLS handshakes* leave their socket open until the garbage collector finds it; during an
+outage there are many.
 """
 
 import contextlib
@@ -64,6 +65,14 @@ async def _connect_or_close(self: Any, net: Any, sock: Any, address: Any, timeou
         raise
 
 
+async def _shake_hands_or_close(self: Any) -> None:
+    try:
+        await _shake_hands(self)
+    except BaseException:
+        self._sock.close()
+        raise
+
+
 def _hear_last_words(transport: Any) -> None:
     receive = transport._sock_recv
 
@@ -76,5 +85,7 @@ def _hear_last_words(transport: Any) -> None:
 
 _hear_last_words(KafkaTCPTransport)
 _hear_last_words(KafkaSSLTransport)
+_shake_hands: Any = KafkaSSLTransport.handshake
+KafkaSSLTransport.handshake = _shake_hands_or_close  # type: ignore[method-assign]
 _connect: Any = KafkaNetSocket.sock_connect
 KafkaNetSocket.sock_connect = _connect_or_close  # type: ignore[method-assign]
