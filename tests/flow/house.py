@@ -21,7 +21,7 @@ from runtime.errors import TrimaranError, Unavailable
 from runtime.flow.command import Commands
 from runtime.flow.dispatch import Dispatcher
 from runtime.flow.letters import Letters
-from runtime.flow.project import Projector, open_generation
+from runtime.flow.project import Projector, consumer_group, open_generation
 from runtime.flow.reading import Reading
 from runtime.flow.rebuild import Rebuild
 from runtime.flow.relay import Relaying
@@ -98,7 +98,7 @@ class House:
         """A saga's dispatcher."""
         return Dispatcher(self.app, saga, self.rows, self.commands, self.world)
 
-    def flow(self, *projectors: Projector, rounds: int = 200) -> None:
+    def flow(self, *projectors: Projector, rounds: int = 500) -> None:
         """Relay, project and dispatch until nothing moves any more."""
         dispatcher = self.dispatcher() if "selling" in self.app.groups else None
         quiet = 0
@@ -106,7 +106,8 @@ class House:
             moved = self.relay()
             moved += sum(run(projector.once(0.0)) for projector in projectors)
             moved += run(dispatcher.once()) if dispatcher else 0
-            quiet = 0 if moved else quiet + 1
+            lag = sum(sum(self.bus.lag(consumer_group(self.app, projector.generation)).values()) for projector in projectors)
+            quiet = 0 if moved or lag else quiet + 1
             if quiet == 2:
                 return
         raise AssertionError(f"it still moves after {rounds} rounds")
@@ -216,6 +217,14 @@ class Stage:
             self.transactions[name].append(reply)
         self.answer(name, reply)
         return request.name
+
+    def settle(self, most: int = 5_000) -> None:
+        """Until the rows are the fold of the store, in so many requests."""
+        for _ in range(most):
+            self.step()
+            if self.steps % 20 == 0 and self._house.shown() == self._house.wanted():
+                return
+        assert self._house.shown() == self._house.wanted()
 
     def pending(self, name: str) -> Request | None:
         """What this life asks for next."""
