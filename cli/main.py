@@ -422,17 +422,21 @@ def bench(
     guarded(work)
 
 
-@cli.command()
+@cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(
+    context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="only the remaining rounds of the fault tests")] = False,
 ) -> None:
-    """Run the tests, on real PostgreSQL and real Apache Kafka that it starts on loopback."""
+    """Run the checks and tests, on real PostgreSQL and real Apache Kafka that it starts on loopback.
+
+    Whatever else is said (-k outbox, a file) goes to pytest, which then runs alone.
+    """
 
     def work() -> None:
         from cli.output import Exit
         from cli.test import run
 
-        raise Exit(run(full=full))
+        raise Exit(run(full=full, extra=context.args))
 
     guarded(work)
 
