@@ -88,7 +88,8 @@ class Rebuild:
     def fill(self, green: Generation, after: str = "", until: str = "") -> Steps[int]:
         """Fold the store's events of streams after `after` and before `until`, in stream order; how many. Repeatable, and several slices at once."""
         if self._app.groups[self._group].saga:
-            return (yield from self._fill_saga((yield from self._phase(Phase.LIVE)), green, after, until))
+            like = yield from self._comparable((yield from self._phase(Phase.LIVE)), green)
+            return (yield from self._fill_saga(like, green, after, until))
         sink = self.sink(green)
         folded, place = 0, Head(after, 2**62 if after else 0)
         while True:
@@ -111,8 +112,9 @@ class Rebuild:
             raise Rejected(f"group {self._group!r} has no rebuild: run `trimaran rebuild start --group {self._group}`")
         for tries in range(SWAPS):
             live = yield from self._phase(Phase.LIVE)
-            yield from self._catch_up(live, green)
-            if (yield from self._swap(live, green, silent)):
+            like = yield from self._comparable(live, green)
+            yield from self._catch_up(like, green)
+            if (yield from self._swap(live, like, green, silent)):
                 return green
             yield from ask(self._world.sleep, backoff(tries, self._world))
         raise Unavailable(f"group {self._group!r}: green fell behind {SWAPS} times; try again when fewer commands come in")
@@ -143,7 +145,7 @@ class Rebuild:
         live = yield from self._phase(Phase.LIVE)
         streams = done = letters = 0
         if green is not None:
-            behind = yield from self._behind(None, green)
+            behind = yield from self._behind(green, (yield from self._goal(None)))
             letters = len((yield from ask(self._rows.letters, self._group, green.number)))
             for page in self._pages():
                 streams += len((yield from page))
@@ -165,16 +167,27 @@ class Rebuild:
         )
 
     # parts of a swap
-    def _catch_up(self, live: Generation | None, green: Generation) -> Steps[None]:
+    def _comparable(self, live: Generation | None, green: Generation) -> Steps[Generation | None]:
+        """Live, unless it was folded from events that the store does not have any more: then only the store tells how far green must be."""
+        if live is None or live.epoch != green.epoch:
+            return None
+        marks = yield from self._marks(live)  # before the heads, which only grow
+        for page in self._pages():
+            for head in (yield from page):
+                if marks.get(head.stream, 0) <= head.version:
+                    marks.pop(head.stream, None)
+        return None if marks else live
+
+    def _catch_up(self, like: Generation | None, green: Generation) -> Steps[None]:
         """Without locks: read whatever live has and green has not."""
         if self._app.groups[self._group].saga:
-            yield from self._fill_saga(live, green)
-        elif behind := (yield from self._behind(live, green)):
+            yield from self._fill_saga(like, green)
+        elif behind := (yield from self._behind(green, (yield from self._goal(like)))):
             yield from Sync(self.sink(green)).read(behind)
 
-    def _fill_saga(self, live: Generation | None, green: Generation, after: str = "", until: str = "") -> Steps[int]:
+    def _fill_saga(self, like: Generation | None, green: Generation, after: str = "", until: str = "") -> Steps[int]:
         """Causes before effects, and never further than live: what live has not decided yet, green decides after the swap."""
-        goal = yield from self._goal(live, green)
+        goal = yield from self._goal(like)
         streams = [stream for stream in goal if stream > after and (not until or stream < until)]
         reading = CausalReading(self._store, goal, (yield from self._marks(green)), streams)
         sink, folded = self.sink(green), 0
@@ -182,7 +195,7 @@ class Rebuild:
             folded += (yield from sink.apply(arrivals)).events
         return folded
 
-    def _swap(self, live: Generation | None, green: Generation, silent: bool) -> Steps[bool]:
+    def _swap(self, live: Generation | None, like: Generation | None, green: Generation, silent: bool) -> Steps[bool]:
         shards = list(range(SHARDS))
         tx = yield from ask(self._rows.begin, self._group, green.number)
         try:
@@ -191,8 +204,8 @@ class Rebuild:
                 yield from ask(tx.lock_both, live.number, shards)
             if now.phase is not Phase.GREEN:
                 raise Rejected(f"generation {green.number} of group {self._group!r} was swapped by somebody else")
-            goal = yield from self._goal(live, green)
-            behind = yield from self._behind(live, green, goal)
+            goal = yield from self._goal(like)
+            behind = yield from self._behind(green, goal)
             fresh = yield from self._remainder(goal, behind)
             if fresh is None:
                 yield from ask(tx.rollback)
@@ -240,19 +253,17 @@ class Rebuild:
                     f"mend the code and `trimaran rebuild abort --group {self._group}`, or redrive it"
                 )
 
-    def _goal(self, live: Generation | None, green: Generation) -> Steps[dict[str, int]]:
+    def _goal(self, like: Generation | None) -> Steps[dict[str, int]]:
         """Where green must be, by stream: where live is, or the store where there is no comparable live."""
-        if live is not None and live.epoch == green.epoch:
-            return (yield from self._marks(live))
+        if like is not None:
+            return (yield from self._marks(like))
         goal: dict[str, int] = {}
         for page in self._pages():
             goal.update({head.stream: head.version for head in (yield from page)})
         return goal
 
-    def _behind(self, live: Generation | None, green: Generation, goal: dict[str, int] | None = None) -> Steps[list[Head]]:
+    def _behind(self, green: Generation, goal: dict[str, int]) -> Steps[list[Head]]:
         """Streams on which green is behind, with green's watermark."""
-        if goal is None:
-            goal = yield from self._goal(live, green)
         marks = yield from self._marks(green)
         return [Head(stream, marks.get(stream, 0)) for stream, version in goal.items() if version > marks.get(stream, 0)]
 

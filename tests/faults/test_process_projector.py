@@ -184,6 +184,7 @@ def test_fault_26_a_poison_that_kills_the_projector_parks_alone_after_bounded_de
         sea.add(200, 50)
         answer = sea.ports.commands.send(AddValues("t7", (DEADLY,)))
         sea.add(200, 50)  # later events of the poisoned stream among them
+        sea.allowed = (66,)
         deaths = _restart_until_it_lives(sea, 66)
         parked = {letter.stream: (letter.part, letter.version) for letter in sea.ports.rows.letters("rows", 1)}
         assert parked == {"tally-t7": ("tallies", answer.last)}

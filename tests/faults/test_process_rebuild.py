@@ -7,9 +7,15 @@ import json
 import random
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import psycopg
 import pytest
+from msgspec import structs
+from psycopg import sql
 
+from hosts.process import STOPPED, USAGE
 from runtime.domain.filters import Query
 from runtime.errors import TrimaranError
 from runtime.flow.reading import Reading
@@ -19,8 +25,10 @@ from tests.processes.domain import AddValues
 from tests.processes.expected import live
 from tests.processes.figures import report
 from tests.processes.fleet import until
+from tests.processes.place import place
 from tests.processes.sea import Sea, at_sea
 from tests.rounds import rounds
+from tests.servers.postgres import database
 
 TALLIES = 2_000
 
@@ -127,3 +135,76 @@ def test_fault_32_a_rebuild_under_writes_fails_no_query_and_an_aborted_one_leave
         failed=0,
         backwards=0,
     )
+
+
+@contextmanager
+def restorable(server: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    """The URL of a database, the URL of its backup, and what takes the backup (nobody may be connected)."""
+    with database(server) as url, database(server) as backup:
+        name, copy = url.rpartition("/")[2], backup.rpartition("/")[2]
+
+        def take() -> None:
+            with psycopg.connect(server, autocommit=True) as admin:
+                admin.execute(sql.SQL("drop database {}").format(sql.Identifier(copy)))
+                admin.execute(sql.SQL("create database {} template {}").format(sql.Identifier(copy), sql.Identifier(name)))
+
+        yield url, backup, take
+
+
+def put_back(server: str, url: str, backup: str) -> None:
+    """The backup takes the database's place, under everybody who is connected."""
+    name, copy = (sql.Identifier(one.rpartition("/")[2]) for one in (url, backup))
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(name))
+        admin.execute(sql.SQL("create database {} template {}").format(name, copy))
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["nobody-says-so", "the-operator-raises-the-epoch"])
+def test_fault_48_a_store_put_back_in_time_stops_the_group_loudly_until_it_is_rebuilt(
+    postgres_base: str, postgres_url: str, kafka_url: str, told: bool
+) -> None:
+    with restorable(postgres_base) as (url, backup, take):
+        where = structs.replace(place(postgres_url, kafka_url), events=url)
+        with at_sea("", "", where=where) as sea:
+            relay, projector = sea.start("relay"), sea.start("projector", ready=True)
+            sea.add(400, 40)
+            sea.settle()
+            relay.stop()
+            projector.stop()
+        take()
+        with at_sea("", "", where=where) as sea:
+            sea.allowed = (STOPPED, USAGE)
+            relay, projector = sea.start("relay"), sea.start("projector", ready=True)
+            sea.add(400, 60)  # the bus and the rows know these, the backup does not
+            sea.settle()
+            projector.stop()
+            sea.add(40, 40)  # and these only the bus
+            until(lambda: sea.ports.relay.backlog() == 0, 30, "everything is published")
+            survivor = sea.start("projector", sync_every_s=1.0, ready=True)
+            sea.settle()
+            relay.stop()
+            started = time.monotonic()
+            put_back(postgres_base, url, backup)
+            if told:
+                assert sea.ports.store.raise_epoch() == 2
+            if survivor.wait(30) == USAGE:  # it looked just when there was no such database: its supervisor starts it again
+                survivor = sea.start("projector", sync_every_s=1.0)
+            assert survivor.wait(30) == STOPPED, survivor.tail()
+            detected_s = time.monotonic() - started
+            assert "the event store was restored" in survivor.text()
+            assert "trimaran rebuild start --group rows" in survivor.text()
+            sea.start("relay")
+            sea.ports.commands.send(AddValues("t1", (5,)))
+            again = sea.start("projector")
+            assert again.wait(30) == STOPPED  # a restart does not make it go on
+
+            rebuilt = sea.command_line("rebuild", "start", "--group", "rows")
+            assert rebuilt.wait(60) == 0, rebuilt.tail()
+            sea.start("projector", sync_every_s=1.0)
+            sea.add(200, 60, first="n")
+            sea.ports.commands.send(AddValues("t1", (6,)))
+            sea.settle()
+            found = sea.prove()
+            sea.fleet.check(*sea.allowed)
+    assert found.events == 400 + 1 + 200 + 1
+    report("48 store restored", told=int(told), detected_s=detected_s, rebuilt=1, wrong=0)

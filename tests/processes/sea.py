@@ -29,6 +29,7 @@ class Sea:
         self.where, self.ports, self.fleet = where, opened, fleet
         self.random = random.Random(2013)
         self._sent = 0
+        self.allowed: tuple[int, ...] = ()  # codes with which a process may end here
 
     def start(self, role: str, *, fault: Fault | None = None, ready: bool = False, mended: bool = False, **options: Any) -> Process:
         """Start a process; with `ready`, return when it works."""
@@ -81,7 +82,7 @@ class Sea:
         """Wait until every stored event is folded; how many seconds that took."""
 
         def folded() -> bool:
-            self.fleet.check(66)
+            self.fleet.check(*self.allowed)
             try:
                 return self.behind(group) == 0
             except (TrimaranError, StopIteration):
