@@ -5,6 +5,7 @@ first commit. The file exists already, as a store does; bytecode is compiled, as
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,9 @@ class Starts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ids = (f"a{number}" for number in count())
+        # compiled bytecode for both, wherever the caller's environment keeps it or not
+        self._environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self._environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
         for which in ("ours", "bare"):  # makes the tables and the bytecode
             self.seconds(which)
 
@@ -50,7 +54,7 @@ class Starts:
 
     def _process(self, which: str, also: str) -> subprocess.Popen[str]:
         words = [sys.executable, "-c", f"import bench.start.{which}{also}", str(self._folder / f"{which}.db"), next(self._ids)]
-        return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(words, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """One benchmark line: Trimaran and a named peer take turns on the same work, and what counts is the ratio between them.
 
 Absolute figures move with the machine and with whatever else runs on it; a ratio of two neighbours in time does not. A round
-is many short turns (ours, peer, ours, peer …); its ratio is the ratio of the sums; a line's ratio is the median of its rounds.
+is many short turns (ours, peer, ours, peer …); its ratio is the ratio of the sums (for latencies of the medians), and a line's
+ratio is the median of its rounds.
 """
 
 from collections.abc import Callable, Iterator
@@ -76,29 +77,30 @@ def race(ours: Turn, peer: Turn, *, work: int, turns: int, peer_work: int | None
 
     def measure() -> Sample:
         our_s, peer_s = _alternate(ours, peer, turns)
-        ours_per_s = work * turns / our_s
-        peer_per_s = (peer_work or work) * turns / peer_s
+        ours_per_s = work * turns / sum(our_s)
+        peer_per_s = (peer_work or work) * turns / sum(peer_s)
         return Sample(ours_per_s / peer_per_s, ours_per_s, peer_per_s)
 
     return measure
 
 
 def cost(ours: Turn, peer: Turn, *, turns: int, scale: float = 1.0) -> Round:
-    """A round of latency or time: what a turn costs us over what it costs the peer; values are means times `scale`."""
+    """A round of latency or time: what a turn costs us over what it costs the peer, medians of the turns; values are times `scale`."""
 
     def measure() -> Sample:
-        our_cost, peer_cost = _alternate(ours, peer, turns)
-        return Sample(our_cost / peer_cost, our_cost / turns * scale, peer_cost / turns * scale)
+        our_costs, peer_costs = _alternate(ours, peer, turns)
+        our_cost, peer_cost = median(our_costs), median(peer_costs)
+        return Sample(our_cost / peer_cost, our_cost * scale, peer_cost * scale)
 
     return measure
 
 
-def _alternate(ours: Turn, peer: Turn, turns: int) -> tuple[float, float]:
-    our_sum = peer_sum = 0.0
+def _alternate(ours: Turn, peer: Turn, turns: int) -> tuple[list[float], list[float]]:
+    our_costs, peer_costs = [], []
     for _ in range(turns):
-        our_sum += ours()
-        peer_sum += peer()
-    return our_sum, peer_sum
+        our_costs.append(ours())
+        peer_costs.append(peer())
+    return our_costs, peer_costs
 
 
 def result(line: Line, samples: list[Sample]) -> Result:

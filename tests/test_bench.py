@@ -69,8 +69,10 @@ def test_a_peer_that_does_less_work_a_turn_is_compared_by_its_rate() -> None:
     assert sample == Sample(ratio=100.0, value=1000.0, peer_value=10.0)
 
 
-def test_a_cost_ratio_is_our_cost_over_theirs() -> None:
-    assert cost(lambda: 3.0, lambda: 2.0, turns=2, scale=1000)() == Sample(ratio=1.5, value=3000.0, peer_value=2000.0)
+def test_a_cost_ratio_is_our_median_over_theirs() -> None:
+    ours, theirs = iter([3.0, 99.0, 1.0]), iter([2.0, 2.0, 50.0])
+    sample = cost(lambda: next(ours), lambda: next(theirs), turns=3, scale=1000)()
+    assert sample == Sample(ratio=1.5, value=3000.0, peer_value=2000.0)
 
 
 def test_the_sides_take_turns() -> None:
