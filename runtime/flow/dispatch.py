@@ -7,7 +7,7 @@ never counted as a try. A command that cannot succeed ends as stuck, visibly.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 from runtime.domain.app import App
@@ -43,7 +43,7 @@ class Dispatcher:
             if took_effect:
                 yield from ask(self._rows.sent, took_effect)
             for output, outcome in zip(wave, outcomes, strict=True):
-                yield from self._note(output, outcome)
+                yield from self._note(output, outcome, clock)
             done += len(took_effect)
         self.sent += done
         if done:
@@ -65,12 +65,12 @@ class Dispatcher:
         outcomes.update(zip(sendings, answers, strict=True))
         return [outcomes[position] for position in range(len(wave))]
 
-    def _note(self, output: Output, outcome: Outcome) -> Steps[None]:
-        """A refusal is a try; a store that is away, or busy with others, is not."""
+    def _note(self, output: Output, outcome: Outcome, clock: datetime) -> Steps[None]:
+        """A refusal is a try, the next one in the saga's own time (no process clock counts); a store that is away, or busy, is none."""
         if isinstance(outcome, Rejected):
             tries = output.tries + 1
             wait = timedelta(seconds=backoff(tries, self._world, first_s=0.5, most_s=60.0))
-            again = self._world.now() + wait if tries < self._max_tries else None
+            again = clock + wait if tries < self._max_tries else None
             yield from ask(self._rows.failed, output, str(outcome)[:500], again)
         elif isinstance(outcome, Conflict | Unavailable):
             return

@@ -162,7 +162,7 @@ class ReadStore(Protocol):
 
     # saga outbox and timers
     def due(self, saga: str, now: datetime, limit: int) -> list[Output]:
-        """Outputs to send: not held, not stuck, due by `now` (the saga clock), next try due by the database's own time; oldest first."""
+        """Outputs to send: not held, not stuck, due by `now` (the saga clock), and so is their next try; oldest first."""
         ...
 
     def sent(self, outputs: Sequence[Output]) -> None:
@@ -170,7 +170,7 @@ class ReadStore(Protocol):
         ...
 
     def failed(self, output: Output, error: str, retry_at: datetime | None) -> None:
-        """One more try failed: again at `retry_at` (real time, whatever the saga clock says), or stuck (None)."""
+        """One more try failed: again at `retry_at` (of the saga clock), or stuck (None)."""
         ...
 
     def outputs(self, saga: str, limit: int) -> list[Output]:

@@ -172,6 +172,29 @@ def test_a_refused_command_is_tried_with_growing_waits_and_then_stuck_visibly() 
     assert waits[0] >= 0.5
 
 
+@pytest.mark.parametrize("skew", [-3_600.0, 3_600.0])
+def test_a_process_with_a_wrong_clock_neither_hurries_the_tries_nor_delays_them(skew: float) -> None:
+    house = begun("stubborn")
+    house.world.skew = skew
+    dispatcher = house.dispatcher("doing")
+    run(dispatcher.once())
+    for _ in range(10):
+        run(dispatcher.once())
+    assert outputs(house)[0].tries == 1
+    house.clock.seconds += 2
+    run(dispatcher.once())
+    assert outputs(house)[0].tries == 2
+
+
+def test_under_a_replays_clock_the_tries_go_on_in_replayed_time() -> None:
+    house = begun("stubborn")
+    then = house.clock.now() - timedelta(days=4_000)
+    for minutes in range(20):
+        house.rows.set_clock(then + timedelta(minutes=minutes))
+        run(house.dispatcher("doing").once())
+    assert outputs(house)[0].stuck
+
+
 def test_a_stuck_command_can_be_tried_again_from_zero() -> None:
     house = begun("stubborn")
     dispatcher = house.dispatcher("doing")
