@@ -18,7 +18,7 @@ from providers.kafka.bus import Publisher
 from providers.kafka.link import Link
 from providers.kafka.settings import Settings, parse
 from providers.kafka.topics import ensure_topic
-from runtime.errors import TrimaranError
+from runtime.errors import Misconfigured, TrimaranError
 from runtime.ports import Signal
 
 MESSAGE_BYTES = 500_000  # of one message with many signals, about
@@ -111,6 +111,9 @@ class KafkaListener:
             metrics_enabled=False,
         )
         with self._link.explaining(f"listen to {self._place.topic!r}"):
+            if self._place.topic not in self._client.topics():
+                self._close()
+                raise Misconfigured(f"topic {self._place.topic!r} is missing, or we may not see it: create it first (`ensure`)")
             self._client.assign([self._place])
             start = self._client.end_offsets([self._place], timeout_ms=deadline_ms)[self._place]
             self._client.seek(self._place, start)
@@ -122,6 +125,9 @@ class KafkaListener:
         self._left = True
         if self._thread is not None:
             self._thread.join()
+        self._close()
+
+    def _close(self) -> None:
         self._client.close(autocommit=False)
         self._link.close()
 
