@@ -28,7 +28,7 @@ PAUSE_S = 0.02  # the first pause between tries, doubled each time, with jitter
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _REFUSED = re.compile(
     "authentication failed|no pg_hba.conf entry|does not exist|not permitted to log in|no password supplied"
-    "|invalid port|could not translate host name|not known|permission denied"
+    "|invalid port|invalid integer value|could not translate host name|not known|permission denied"
 )
 _CONFIGURED_WRONGLY = {
     "42501": "grant this user the right, or give another user",
