@@ -1,7 +1,10 @@
 """Drives the flights of 2013 through the command path, at any speed, and the saga clock with them; stopped anywhere, it goes on there.
 
-    timeline ─▶ batches of commands ─▶ event store          the clock moves to t only when every command up to t is acknowledged
+    timeline ─▶ windows of commands ─▶ event store          the clock moves to t only when every command up to t is acknowledged
                                                             (and, while a projector runs, has been seen by the saga)
+
+A window goes out in waves: the first command of each flight in one durable write, then the second ones, and so on. Flights are
+independent, and the clock moves only after the whole window.
 
 Where to go on is read from the heads of the flights' own streams. The clock stays where the range ends, so that the next range can follow: it is
 never given back to the database, whose time would be decades past every timer of 2013. At the end of a range it stands just
@@ -25,9 +28,8 @@ from runtime.errors import Conflict, Misconfigured, TrimaranError
 from runtime.flow.command import Commands, Outcome, Sending
 from runtime.ports import Answer, EventStore, ReadStore
 
-BATCH = 256  # commands with one durable write
-TURN = 4  # batches between the rounds of everybody else, when the feed does them
-AHEAD = 40  # batches that the feed may be ahead of the saga
+WINDOW = 1024  # commands
+AHEAD = 10  # windows that the feed may be ahead of the saga
 PATIENCE_S = 5.0  # for a saga that does not follow
 CLOCK_EVERY_S = 0.1
 PAGE = 2_000
@@ -73,7 +75,6 @@ class Feed:
         self.first, self.last, self.speed = first, last, speed
         self._follow = follow
         self._turns = None if speed else turns  # a feed that waits anyhow leaves the rounds to their own thread
-        self._batches_sent = 0
         self._clock = begin(first)
         self._end = last_due(last)
         self._reached: deque[Reached] = deque()
@@ -89,15 +90,14 @@ class Feed:
     def _run(self, stop: Event, progress: Callable[[Fed], None]) -> bool:
         self._take_clock()
         ahead = timeline(days(self.first, self.last), self._done())
-        for batch, following in self._batches(ahead, stop):
+        for window, following in self._windows(ahead, stop):
             if stop.is_set():
                 return False
-            answer = self._send(batch)
-            self.fed.at = batch[-1].at
-            at = batch[-1].at if following is None or following.at > batch[-1].at else following.at - TICK
+            answer = self._send(window)
+            self.fed.at = window[-1].at
+            at = window[-1].at if following is None or following.at > window[-1].at else following.at - TICK
             self._reached.append(Reached(at, answer.stream, answer.last))
-            self._batches_sent += 1
-            if self._turns is not None and self._batches_sent % TURN == 0:
+            if self._turns is not None:
                 self._turns.once()
             self._move_clock(stop)
             progress(self.fed)
@@ -146,27 +146,37 @@ class Feed:
             after = page[-1].stream
 
     # going
-    def _batches(self, ahead: Iterator[Told], stop: Event) -> Iterator[tuple[list[Told], Told | None]]:
-        """Batches of due commands of different flights, each with the command that comes after it."""
+    def _windows(self, ahead: Iterator[Told], stop: Event) -> Iterator[tuple[list[Told], Told | None]]:
+        """Windows of due commands, each with the command that comes after it."""
         pace = Pace(self.speed)
-        batch: list[Told] = []
-        flights: set[str] = set()
+        window: list[Told] = []
         for told in ahead:
-            if batch and (len(batch) >= BATCH or told.flight in flights or not pace.is_due(told.at)):
-                yield batch, told
-                batch, flights = [], set()
+            if window and (len(window) >= WINDOW or not pace.is_due(told.at)):
+                yield window, told
+                window = []
             pace.wait(told.at, stop, lambda: self._move_clock(stop))
-            batch.append(told)
-            flights.add(told.flight)
-        if batch:
-            yield batch, None
+            window.append(told)
+        if window:
+            yield window, None
 
-    def _send(self, batch: list[Told]) -> Answer:
-        sendings = [Sending(told.command, told.key) for told in batch]
-        answers = [self._accepted(sending, outcome) for sending, outcome in zip(sendings, self._commands.send_all(sendings), strict=True)]
-        self.fed.commands += len(answers)
-        self.fed.repeated += sum(answer.replayed for answer in answers)
-        return answers[-1]
+    def _send(self, window: list[Told]) -> Answer:
+        """Send a window, wave by wave; the answer to its last command."""
+        waves: list[list[Told]] = []
+        depth: dict[str, int] = {}
+        for told in window:
+            level = depth.get(told.flight, 0)
+            depth[told.flight] = level + 1
+            if level == len(waves):
+                waves.append([])
+            waves[level].append(told)
+        answers = {}
+        for wave in waves:
+            sendings = [Sending(told.command, told.key) for told in wave]
+            for told, sending, outcome in zip(wave, sendings, self._commands.send_all(sendings), strict=True):
+                answers[told.flight] = answer = self._accepted(sending, outcome)
+                self.fed.repeated += answer.replayed
+            self.fed.commands += len(wave)
+        return answers[window[-1].flight]
 
     def _accepted(self, sending: Sending, outcome: Outcome) -> Answer:
         if isinstance(outcome, Conflict):  # a flag was quicker, many times over: once more alone

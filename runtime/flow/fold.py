@@ -53,6 +53,7 @@ class Batch:
         self._rows: dict[str, dict[Key, list[Item]]] = {}
         self._deltas: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
         self._relative: list[tuple[int, timedelta]] = []
+        self._timed: set[tuple[str, str]] = set()  # (saga, key) with a timer set in this very batch
         for letter in letters:
             self._read(letter)
 
@@ -232,6 +233,8 @@ class Batch:
         if self.phase is Phase.BLUE:
             return
         due, command = (output.when, output.command) if isinstance(output, After) else (None, output)
+        if due is not None:
+            self._timed.add((fold.part.name, key))
         if isinstance(due, timedelta):
             self._relative.append((len(self.writes.outputs), due))
             due = None
@@ -244,6 +247,8 @@ class Batch:
         if self.phase is Phase.BLUE:
             return
         self.writes.timers_dropped.append((saga, key))
+        if (saga, key) not in self._timed:
+            return
         relative = {position for position, _ in self._relative}
         kept = [
             (position, output)

@@ -104,7 +104,8 @@ def test_a_day_before_the_clock_that_was_never_fed_is_refused_with_the_way_out()
         rest(local)
 
 
-def test_the_clock_never_passes_a_command_that_is_not_acknowledged() -> None:
+def test_the_clock_never_passes_a_command_that_is_not_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hosts.feed.WINDOW", 64)
     with running() as local:
         feed = Feed(local.commands, local.events.store, local.rows, FIRST, FIRST, follow=local.follow("flagging"))
         moments = []
