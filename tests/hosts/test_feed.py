@@ -106,8 +106,9 @@ def test_a_day_before_the_clock_that_was_never_fed_is_refused_with_the_way_out()
 
 def test_the_clock_never_passes_a_command_that_is_not_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hosts.feed.WINDOW", 64)
+    monkeypatch.setattr("hosts.feed.CLOCK_EVERY_S", 0.0)
     with running() as local:
-        feed = Feed(local.commands, local.events.store, local.rows, FIRST, FIRST, follow=local.follow("flagging"))
+        feed = Feed(local.commands, local.events.store, local.rows, FIRST, FIRST)
         moments = []
 
         def look(so_far: Fed) -> None:
@@ -117,7 +118,7 @@ def test_the_clock_never_passes_a_command_that_is_not_acknowledged(monkeypatch: 
         rest(local)
     assert moments[0][0] >= begin(FIRST)
     assert all(at is not None and clock <= at for clock, at in moments)
-    assert len({clock for clock, _ in moments}) > 1, "it moves while the feed runs"
+    assert len({clock for clock, _ in moments}) > 10, "it moves while the feed runs"
 
 
 def test_the_feed_keeps_its_pace() -> None:
