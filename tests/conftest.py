@@ -59,8 +59,15 @@ def topic() -> str:
     return f"test-{uuid.uuid4().hex}"
 
 
-@pytest.fixture
-def kafka_server() -> Iterator[kafka.KafkaServer]:
-    """A broker of this test alone, started, to be stopped, paused and killed."""
+@pytest.fixture(scope="session")
+def kafka_victim() -> Iterator[kafka.KafkaServer]:
+    """The run's second broker, which fault tests may hurt; ask for `kafka_server`."""
     with kafka.running() as server:
         yield server
+
+
+@pytest.fixture
+def kafka_server(kafka_victim: kafka.KafkaServer) -> kafka.KafkaServer:
+    """A broker to stop, pause and kill; it runs again for the next test, with the topics that are there."""
+    kafka_victim.revive()
+    return kafka_victim

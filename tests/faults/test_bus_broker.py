@@ -19,13 +19,6 @@ from tests.servers.proxy import Proxy
 PATIENCE = "?session_timeout_ms=6000&deadline_ms=3000"
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[kafka.KafkaServer]:
-    """A broker for the tests of this module: each leaves it running."""
-    with kafka.running() as server:
-        yield server
-
-
 class Streams:
     """Publishes versions 1, 2, 3 … of some streams as a relay does: again from the first unacknowledged after a failure."""
 
@@ -70,20 +63,22 @@ def assert_whole_and_in_order(arrived: dict[str, list[int]], expected: dict[str,
         assert len(arrived[stream]) >= last
 
 
-def test_fault_21_a_broker_that_is_killed_and_comes_back_loses_nothing_and_keeps_the_order(broker: kafka.KafkaServer, topic: str) -> None:
-    bus = KafkaBus(broker.url + PATIENCE, topic, 4)
+def test_fault_21_a_broker_that_is_killed_and_comes_back_loses_nothing_and_keeps_the_order(
+    kafka_server: kafka.KafkaServer, topic: str
+) -> None:
+    bus = KafkaBus(kafka_server.url + PATIENCE, topic, 4)
     bus.ensure(retention_s=3600)
     consumer = bus.consumer(topic)
     streams = Streams(bus, 6)
     for _ in range(10):
         assert streams.publish(3)
-    broker.kill()
+    kafka_server.kill()
     started = time.monotonic()
     assert not streams.publish(3)
     assert time.monotonic() - started < 8
     with pytest.raises(Unavailable):
         bus.lag(topic)
-    broker.start()
+    kafka_server.start()
     until = time.monotonic() + 30
     while not streams.publish(3):
         assert time.monotonic() < until
@@ -95,16 +90,16 @@ def test_fault_21_a_broker_that_is_killed_and_comes_back_loses_nothing_and_keeps
     bus.close()
 
 
-def test_fault_21_a_broker_that_hangs_makes_a_publish_unavailable_at_its_deadline(broker: kafka.KafkaServer, topic: str) -> None:
-    bus = KafkaBus(broker.url + PATIENCE, topic, 4)
+def test_fault_21_a_broker_that_hangs_makes_a_publish_unavailable_at_its_deadline(kafka_server: kafka.KafkaServer, topic: str) -> None:
+    bus = KafkaBus(kafka_server.url + PATIENCE, topic, 4)
     bus.ensure(retention_s=3600)
     streams = Streams(bus, 6)
     assert streams.publish(3)
-    broker.pause()
+    kafka_server.pause()
     started = time.monotonic()
     assert not streams.publish(3)
     assert time.monotonic() - started < 6
-    broker.resume()
+    kafka_server.resume()
     until = time.monotonic() + 30
     while not streams.publish(3):
         assert time.monotonic() < until
@@ -186,14 +181,13 @@ def test_a_broker_that_is_not_there_is_unavailable_at_once_and_named() -> None:
     bus.close()
 
 
-def test_a_consumer_whose_broker_was_killed_closes_in_bounded_time(broker: kafka.KafkaServer, topic: str) -> None:
-    bus = KafkaBus(broker.url + PATIENCE, topic, 4)
+def test_a_consumer_whose_broker_was_killed_closes_in_bounded_time(kafka_server: kafka.KafkaServer, topic: str) -> None:
+    bus = KafkaBus(kafka_server.url + PATIENCE, topic, 4)
     bus.ensure(retention_s=3600)
     consumer = bus.consumer(topic)
     consumer.poll(10, 1.0)
-    broker.kill()
+    kafka_server.kill()
     started = time.monotonic()
     consumer.close()
     bus.close()
     assert time.monotonic() - started < 10
-    broker.start()

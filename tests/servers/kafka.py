@@ -191,6 +191,13 @@ class KafkaServer:
         """SIGCONT."""
         self._server.send(signal.SIGCONT)
 
+    def revive(self) -> None:
+        """Whatever a test did to it: let it run, and answer."""
+        if self._server.running():
+            self.resume()
+        else:
+            self.start()
+
     def remove(self) -> None:
         """Kill it and delete everything."""
         self._server.kill()
