@@ -5,21 +5,24 @@ sides are consumer groups of the same topic.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import batched
 from uuid import uuid4
 
 from bench import domain, servers
-from bench.measure import Line, Round, race, timed
+from bench.measure import Line, Round, Sample, race, timed
 from bench.project_lines import recorded
+from runtime.domain import App
 from runtime.flow.cloudevents import to_bus
 from runtime.flow.project import Projector
-from runtime.ports import Envelope, Phase
+from runtime.ports import Envelope, Phase, Recorded
 from runtime.steps import run
 
 PEER = "bare kafka-python + psycopg loop"
 PER_ROW = 25
 EVENTS = 10_000  # a turn
 PARTITIONS = 8
+FLIGHTS_FIGURE = 5_000  # what the embedded defaults have to reach, commands included
 EMPTY_POLLS = 300  # of 0.2 s: then something was lost
 
 
@@ -34,48 +37,84 @@ def drain(once: Callable[[], int], events: int) -> None:
             raise RuntimeError(f"only {done:,} of {events:,} events came")
 
 
+class Ours:
+    """The projector of one group of an app, on a fresh topic and database."""
+
+    def __init__(self, app: App, group: str, url: str, stack: contextlib.ExitStack) -> None:
+        from providers.kafka.bus import KafkaBus
+        from providers.memory.signals import MemorySignals
+        from providers.postgres.events import PostgresEventStore
+        from providers.postgres.rows import PostgresReadStore
+
+        self.topic = f"bench-{uuid4().hex[:8]}"
+        self._bus = stack.enter_context(contextlib.closing(KafkaBus(servers.kafka(), self.topic, PARTITIONS)))
+        self._bus.ensure(3600)
+        store = stack.enter_context(contextlib.closing(PostgresEventStore(url, "bench")))
+        rows = stack.enter_context(contextlib.closing(PostgresReadStore(url, "bench")))
+        generation = rows.create(app.groups[group], Phase.LIVE, 1)
+        self.projector = Projector(app, generation, store, rows, self._bus, MemorySignals(), sync_every_s=3600)
+        stack.callback(self.projector.close)
+
+    def publish(self, events: Iterable[Recorded]) -> int:
+        """Put events on the topic; how many."""
+        envelopes = [Envelope(event.stream, to_bus(event, "/bench")) for event in events]
+        self._bus.publish(envelopes)
+        return len(envelopes)
+
+    def turn(self, events: int) -> float:
+        """The seconds until so many were folded."""
+        return timed(lambda: drain(lambda: run(self.projector.once()), events))()
+
+
 @contextlib.contextmanager
 def projector() -> Iterator[Round]:
     """Drain what was published, ours then theirs."""
     from bench.peers import bare_kafka, bare_postgres_rows
-    from providers.kafka.bus import KafkaBus
-    from providers.memory.signals import MemorySignals
-    from providers.postgres.events import PostgresEventStore
-    from providers.postgres.rows import PostgresReadStore
 
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(servers.postgres())
-        topic = f"bench-{uuid4().hex[:8]}"
-        bus = stack.enter_context(contextlib.closing(KafkaBus(servers.kafka(), topic, PARTITIONS)))
-        bus.ensure(3600)
-        store = stack.enter_context(contextlib.closing(PostgresEventStore(url, "bench")))
-        rows = stack.enter_context(contextlib.closing(PostgresReadStore(url, "bench")))
-        generation = rows.create(domain.app.groups["rows"], Phase.LIVE, 1)
-        ours = Projector(domain.app, generation, store, rows, bus, MemorySignals(), sync_every_s=3600)
-        stack.callback(ours.close)
+        ours = Ours(domain.app, "rows", url, stack)
         bare = stack.enter_context(contextlib.closing(bare_postgres_rows.Projector(url)))
         bootstrap = servers.kafka().removeprefix("kafka://").partition("?")[0]
-        loop = bare_kafka.Loop(bootstrap, topic, f"{topic}-bare", bare.apply)
+        loop = bare_kafka.Loop(bootstrap, ours.topic, f"{ours.topic}-bare", bare.apply)
         stack.callback(loop.close)
         published = [0]
 
-        def publish() -> None:
+        def us() -> float:
             first = published[0]
             published[0] += EVENTS // PER_ROW
-            events = [recorded(str(id), version) for id in range(first, published[0]) for version in range(1, PER_ROW + 1)]
-            bus.publish([Envelope(event.stream, to_bus(event, "/bench")) for event in events])
+            ours.publish(recorded(str(id), version) for id in range(first, published[0]) for version in range(1, PER_ROW + 1))
+            return ours.turn(EVENTS)
 
-        def turn(once: Callable[[], int]) -> float:
-            return timed(lambda: drain(once, EVENTS))()
-
-        def us() -> float:
-            publish()
-            return turn(lambda: run(ours.once()))
+        def peer() -> float:
+            return timed(lambda: drain(loop.once, EVENTS))()
 
         for _ in range(2):  # joining the group is not what is measured
             us()
-            turn(loop.once)
-        yield race(us, lambda: turn(loop.once), work=EVENTS, turns=4)
+            peer()
+        yield race(us, peer, work=EVENTS, turns=4)
 
 
-LINES = (Line("kafka-projector", 0.5, "higher", PEER, "events/s", projector),)
+@contextlib.contextmanager
+def flights() -> Iterator[Round]:
+    """The flights' board and five aggregations on the same servers: reported, with no goal."""
+    from apps.flights import app
+    from bench import year
+
+    with contextlib.ExitStack() as stack:
+        ours = Ours(app, "rows", stack.enter_context(servers.postgres()), stack)
+        some = batched(year.events_of(year.FIRST, year.LAST), 1_000, strict=False)
+
+        def measure() -> Sample:
+            events = ours.publish(event for one in next(some) for event in one)
+            per_s = events / ours.turn(events)
+            return Sample(per_s / FLIGHTS_FIGURE, per_s)
+
+        measure()
+        yield measure
+
+
+LINES = (
+    Line("kafka-projector", 0.5, "higher", PEER, "events/s", projector),
+    Line("kafka-projector-flights", 0, "higher", f"{FLIGHTS_FIGURE:,} events/s (reported only)", "events/s", flights),
+)
