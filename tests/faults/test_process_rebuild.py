@@ -166,11 +166,7 @@ def test_fault_48_a_store_put_back_in_time_stops_the_group_loudly_until_it_is_re
     with restorable(postgres_base) as (url, backup, take):
         where = structs.replace(place(postgres_url, kafka_url), events=url)
         with at_sea("", "", where=where) as sea:
-            relay, projector = sea.start("relay"), sea.start("projector", ready=True)
             sea.add(400, 40)
-            sea.settle()
-            relay.stop()
-            projector.stop()
         take()
         with at_sea("", "", where=where) as sea:
             sea.allowed = (STOPPED, USAGE)

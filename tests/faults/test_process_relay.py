@@ -18,6 +18,7 @@ from tests.processes.failing import Fault
 from tests.processes.figures import p50, p99, report
 from tests.processes.fleet import until
 from tests.processes.log import first_arrivals
+from tests.processes.parallel import at_once, shared
 from tests.processes.place import ports
 from tests.processes.sea import Sea, at_sea
 from tests.rounds import rounds
@@ -41,21 +42,23 @@ def published(sea: Sea) -> bool:
 
 @pytest.mark.rounds
 def test_fault_22_a_relay_killed_between_publish_and_mark_loses_reorders_and_doubles_nothing(postgres_url: str, kafka_url: str) -> None:
+    def one_world(part: range) -> tuple[int, int]:
+        with at_sea(postgres_url, kafka_url) as sea:
+            for round_ in part:
+                sea.add(20, 20, first=f"new{round_}-")  # nobody has claimed these
+                sea.add(20, 20)  # these are in a dead relay's hands until its lease is over
+                victim = sea.start("relay", fault=BETWEEN_PUBLISH_AND_MARK)
+                assert victim.wait(30) == -signal.SIGKILL, victim.tail()
+            sea.start("relay")
+            sea.start("projector")
+            until(lambda: published(sea), 30, "the outbox is empty")
+            sea.settle()
+            return sea.prove().events, in_order(sea)
+
     total, started = rounds(100), time.monotonic()
-    with at_sea(postgres_url, kafka_url) as sea:
-        for round_ in range(total):
-            sea.add(20, 20, first=f"new{round_}-")  # nobody has claimed these
-            sea.add(20, 20)  # these are in a dead relay's hands until its lease is over
-            victim = sea.start("relay", fault=BETWEEN_PUBLISH_AND_MARK)
-            assert victim.wait(30) == -signal.SIGKILL, victim.tail()
-        sea.start("relay")
-        sea.start("projector")
-        until(lambda: published(sea), 30, "the outbox is empty")
-        sea.settle()
-        found = sea.prove()
-        repeats = in_order(sea)
+    events, repeats = map(sum, zip(*at_once(one_world, shared(total, 4)), strict=True))
     assert repeats >= total  # the fault struck where it should: what was published was not marked
-    report("22 relay killed", rounds=total, events=found.events, lost=0, reordered=0, repeats=repeats, seconds=time.monotonic() - started)
+    report("22 relay killed", rounds=total, events=events, lost=0, reordered=0, repeats=repeats, seconds=time.monotonic() - started)
 
 
 @pytest.mark.rounds

@@ -20,6 +20,7 @@ from tests.processes.expected import stored
 from tests.processes.failing import Fault
 from tests.processes.figures import report
 from tests.processes.fleet import until
+from tests.processes.parallel import at_once, shared
 from tests.processes.sea import Sea, at_sea
 from tests.rounds import rounds
 
@@ -29,6 +30,14 @@ STOCK = 400
 TWIN = "tests.processes.twins:selling"
 # before it is sent · after it took effect and before that is noted · between row and offset · the saga's rows and output committed
 MOMENTS = ("store.append_all", "rows.sent", "consumer.commit", "tx.commit")
+
+
+def begin(sea: Sea) -> None:
+    """At noon, with tea in stock, a relay, and the saga's group made while there is no event."""
+    sea.ports.rows.set_clock(NOON)
+    sea.start("relay", ready=True)
+    sea.start("projector", group=SAGA, ready=True).stop()
+    sea.ports.commands.send(shop.Restock("tea", STOCK), key="restock")
 
 
 def place_order(sea: Sea, order: str, quantity: int, amount: int) -> None:
@@ -69,40 +78,38 @@ def check(sea: Sea, orders: int) -> Counter[str]:
 
 @pytest.mark.rounds
 def test_fault_34_a_saga_whose_process_is_killed_at_every_step_sends_each_command_once(postgres_url: str, kafka_url: str) -> None:
-    kills, chance = rounds(60), random.Random(34)
-    with at_sea(postgres_url, kafka_url, app=TWIN, parts_of=shop.app) as sea:
-        sea.ports.rows.set_clock(NOON)
-        sea.start("relay", ready=True)
-        sea.start("projector", group=SAGA, ready=True).stop()
-        sea.ports.commands.send(shop.Restock("tea", STOCK), key="restock")
-        orders = 0
-        for round_ in range(kills):
-            for _ in range(8):
-                amount = 2_000_00 if orders % 5 == 4 else 10_00  # beyond the credit: refused, and the goods go back
-                place_order(sea, f"o{orders}", chance.randrange(1, 9), amount)
-                orders += 1
-            victim = sea.start("projector", group=SAGA, batch=10, fault=Fault(MOMENTS[round_ % len(MOMENTS)], at=chance.randrange(2, 4)))
-            until(lambda victim=victim: victim.code() is not None or settled(sea), 30, f"it is killed:\n{victim.tail()}", 0.1)  # type: ignore[misc]
-            victim.kill()
-            assert victim.code() == -signal.SIGKILL
-        sea.start("projector", group=SAGA)
-        started = time.monotonic()
-        until(lambda: settled(sea), 60, "nothing is on its way", 0.2)
-        until(lambda: settled(sea), 10, "really nothing", 0.2)
-        drained_s = time.monotonic() - started
-        outcomes = check(sea, orders)
-        assert outcomes["sold"] > 0
-        assert outcomes["payment refused"] > 0
-        assert not [output for output in sea.ports.rows.outputs(SAGA, 10_000) if output.stuck]
-    report("34 saga process killed", kills=kills, orders=orders, doubled=0, drained_s=drained_s, **dict(outcomes))
+    def one_world(part: range) -> tuple[int, Counter[str]]:
+        chance, orders = random.Random(part.start), 0
+        with at_sea(postgres_url, kafka_url, app=TWIN, parts_of=shop.app) as sea:
+            begin(sea)
+            for round_ in part:
+                for _ in range(8):
+                    amount = 2_000_00 if orders % 5 == 4 else 10_00  # beyond the credit: refused, and the goods go back
+                    place_order(sea, f"o{orders}", chance.randrange(1, 9), amount)
+                    orders += 1
+                fault = Fault(MOMENTS[round_ % len(MOMENTS)], at=chance.randrange(2, 4))
+                victim = sea.start("projector", group=SAGA, batch=10, fault=fault)
+                until(lambda victim=victim: victim.code() is not None or settled(sea), 30, f"it is killed:\n{victim.tail()}", 0.1)  # type: ignore[misc]
+                victim.kill()
+                assert victim.code() == -signal.SIGKILL
+            sea.start("projector", group=SAGA)
+            until(lambda: settled(sea), 60, "nothing is on its way", 0.2)
+            until(lambda: settled(sea), 10, "really nothing", 0.2)
+            assert not [output for output in sea.ports.rows.outputs(SAGA, 10_000) if output.stuck]
+            return orders, check(sea, orders)
+
+    kills, started = rounds(60), time.monotonic()
+    told = at_once(one_world, shared(kills, 3))
+    outcomes = sum((counted for _, counted in told), Counter[str]())
+    assert outcomes["sold"] > 0
+    assert outcomes["payment refused"] > 0
+    orders = sum(number for number, _ in told)
+    report("34 saga process killed", kills=kills, orders=orders, doubled=0, seconds=time.monotonic() - started, **dict(outcomes))
 
 
 def test_a_timer_that_came_due_while_nobody_ran_fires_after_the_restart(postgres_url: str, kafka_url: str) -> None:
     with at_sea(postgres_url, kafka_url, app=TWIN, parts_of=shop.app) as sea:
-        sea.ports.rows.set_clock(NOON)
-        sea.start("relay", ready=True)
-        sea.start("projector", group=SAGA, ready=True).stop()
-        sea.ports.commands.send(shop.Restock("tea", STOCK), key="restock")
+        begin(sea)
         dies = sea.start("projector", group=SAGA, fault=Fault("store.append_all"), ready=True)
         place_order(sea, "late", 3, 10_00)
         assert dies.wait(30) == -signal.SIGKILL  # the goods are wanted, the timer is set, nothing was sent
