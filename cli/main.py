@@ -4,13 +4,30 @@ Exit codes: 0 done · 1 a check failed · 2 wrong usage or settings · 3 rejecte
 5 an operator must act · 130 interrupted. Errors are one line on stderr.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from hosts.settings import Settings
+from cli.dlq import dlq
+from cli.options import (
+    App,
+    Bus,
+    Events,
+    First,
+    Flights,
+    Host,
+    Json,
+    Last,
+    NoOpen,
+    Part,
+    Port,
+    Rows,
+    Speed,
+    Stream,
+    guarded,
+    settings,
+)
+from cli.rebuild import rebuilding
 
 cli = typer.Typer(
     name="trimaran",
@@ -21,46 +38,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-dlq = typer.Typer(help="Dead letters and stuck sagas: what could not be done, and what to do about it.", no_args_is_help=True)
-rebuilding = typer.Typer(help="Rebuild the rows of a group beside the live ones, then let them take over.", invoke_without_command=True)
 cli.add_typer(dlq, name="dlq")
 cli.add_typer(rebuilding, name="rebuild")
-
-App = Annotated[str, typer.Option("--app", envvar="TRIMARAN_APP", help="shop, flights or module:name [default: shop]", show_default=False)]
-Flights = Annotated[str, typer.Option("--app", help="the app that is fed", show_default=False)]
-Events = Annotated[
-    str, typer.Option("--events", help="event store: sqlite:///…, postgresql://…, memory:// [env: TRIMARAN_EVENTS]", show_default=False)
-]
-Rows = Annotated[
-    str, typer.Option("--rows", help="read store: sqlite:///…, postgresql://…, memory:// [env: TRIMARAN_ROWS]", show_default=False)
-]
-Bus = Annotated[str, typer.Option("--bus", help="memory://, kafka://… [env: TRIMARAN_BUS]", show_default=False)]
-Host = Annotated[str, typer.Option("--host", help="address to listen on [env: TRIMARAN_HOST; default: 127.0.0.1]", show_default=False)]
-Port = Annotated[
-    int | None, typer.Option("--port", help="port to listen on, 0: any free one [env: TRIMARAN_PORT; default: 8000]", show_default=False)
-]
-NoOpen = Annotated[bool, typer.Option("--no-open", help="open no browser (there is no page yet)")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout")]
-First = Annotated[str, typer.Option("--from", help="first day of 2013")]
-Last = Annotated[str, typer.Option("--to", help="last day of 2013")]
-Speed = Annotated[str, typer.Option("--speed", help="seconds of 2013 a second, or max")]
-Part = Annotated[str, typer.Argument(help="the part, such as ticket")]
-Stream = Annotated[str, typer.Argument(help="the stream, such as order-7")]
-
-
-def guarded(work: Callable[[], object]) -> None:
-    """Errors become one line and an exit code."""
-    from cli.output import guarded as run
-
-    run(work)
-
-
-def settings(app: str = "", events: str = "", rows: str = "", bus: str = "", host: str = "", port: int | None = None) -> "Settings":
-    """What was said, the environment, the defaults."""
-    from hosts.settings import settings as say
-
-    return say(app, events, rows, bus, host, port)
-
 
 # --- running
 
@@ -237,160 +216,6 @@ def load(file: Annotated[str, typer.Argument(help="an export; - for stdin")], ap
 
 
 # --- operating
-
-
-@dlq.command(name="list")
-def dlq_list(json: Json = False, app: App = "", events: Events = "", rows: Rows = "") -> None:
-    """What is parked, and which sagas are stuck."""
-
-    def work() -> None:
-        from cli.operate import dlq_list as run
-
-        run(settings(app, events, rows), json=json)
-
-    guarded(work)
-
-
-@dlq.command(name="show")
-def dlq_show(part: Part, stream: Stream, json: Json = False, app: App = "", events: Events = "", rows: Rows = "") -> None:
-    """One letter with its error and its event."""
-
-    def work() -> None:
-        from cli.operate import dlq_show as run
-
-        run(settings(app, events, rows), part, stream, json=json)
-
-    guarded(work)
-
-
-@dlq.command(name="redrive")
-def dlq_redrive(
-    part: Annotated[str, typer.Argument(help="the part")] = "",
-    stream: Annotated[str, typer.Argument(help="the stream")] = "",
-    every: Annotated[bool, typer.Option("--all", help="everything that is parked")] = False,
-    app: App = "",
-    events: Events = "",
-    rows: Rows = "",
-) -> None:
-    """Try again what was parked, after the code was mended."""
-
-    def work() -> None:
-        from cli.operate import dlq_redrive as run
-
-        if not every and not (part and stream):
-            raise typer.BadParameter("say PART and STREAM, or --all")
-        run(settings(app, events, rows), part, stream, every=every)
-
-    guarded(work)
-
-
-@dlq.command(name="drop")
-def dlq_drop(part: Part, stream: Stream, app: App = "", events: Events = "", rows: Rows = "") -> None:
-    """Give up the one event that a letter stands at, and fold what came after it."""
-
-    def work() -> None:
-        from cli.operate import dlq_drop as run
-
-        run(settings(app, events, rows), part, stream)
-
-    guarded(work)
-
-
-Which = Annotated[str, typer.Option("--group", help="the group of parts")]
-Dollars = Annotated[float, typer.Option("--dollars-per-hour", help="price of one projector pod")]
-Replicas = Annotated[int, typer.Option("--replicas", min=1, help="projectors at work")]
-
-
-def _rebuild(
-    what: str,
-    told: "Callable[[], Settings]",
-    group: str,
-    *,
-    dollars: float = 0.05,
-    replicas: int = 1,
-    json: bool = False,
-    silent: bool | None = None,
-    force: bool = False,
-) -> None:
-    def work() -> None:
-        from cli.operate import rebuild as run
-
-        run(told(), what, group, dollars, replicas, json=json, silent=silent, force=force)
-
-    guarded(work)
-
-
-@rebuilding.callback()
-def rebuild(
-    context: typer.Context,
-    plan: Annotated[bool, typer.Option("--plan", help="the same as `rebuild plan`")] = False,
-    group: Which = "",
-    json: Json = False,
-    app: App = "",
-    events: Events = "",
-    rows: Rows = "",
-) -> None:
-    """Rebuild the rows of a group beside the live ones, then let them take over."""
-    if context.invoked_subcommand is not None:
-        return
-    if not plan:
-        raise typer.BadParameter("say plan, start, status, finish or abort")
-    _rebuild("plan", lambda: settings(app, events, rows), group, json=json)
-
-
-@rebuilding.command(name="plan")
-def rebuild_plan(
-    group: Which = "",
-    dollars: Dollars = 0.05,
-    replicas: Replicas = 1,
-    json: Json = False,
-    app: App = "",
-    events: Events = "",
-    rows: Rows = "",
-    bus: Bus = "",
-) -> None:
-    """Events, minutes, replicas and money, before anything is done."""
-    _rebuild("plan", lambda: settings(app, events, rows, bus), group, dollars=dollars, replicas=replicas, json=json)
-
-
-@rebuilding.command(name="start")
-def rebuild_start(
-    group: Which = "",
-    silent: Annotated[
-        bool | None, typer.Option("--silent/--resend", help="a saga whose rows were lost: send nothing of the past, or all of it again")
-    ] = None,
-    app: App = "",
-    events: Events = "",
-    rows: Rows = "",
-    bus: Bus = "",
-) -> None:
-    """Fill new rows from the store, then let them take over; stopped anywhere, it goes on."""
-    _rebuild("start", lambda: settings(app, events, rows, bus), group, silent=silent)
-
-
-@rebuilding.command(name="status")
-def rebuild_status(group: Which = "", json: Json = False, app: App = "", events: Events = "", rows: Rows = "", bus: Bus = "") -> None:
-    """How far it is."""
-    _rebuild("status", lambda: settings(app, events, rows, bus), group, json=json)
-
-
-@rebuilding.command(name="abort")
-def rebuild_abort(group: Which = "", app: App = "", events: Events = "", rows: Rows = "", bus: Bus = "") -> None:
-    """Drop what was filled; the live rows were never touched."""
-    _rebuild("abort", lambda: settings(app, events, rows, bus), group)
-
-
-@rebuilding.command(name="finish")
-def rebuild_finish(
-    group: Which = "",
-    force: Annotated[bool, typer.Option("--force", help="also what somebody still reads")] = False,
-    app: App = "",
-    events: Events = "",
-    rows: Rows = "",
-    bus: Bus = "",
-) -> None:
-    """Drop rows that were taken over and that nobody reads any more."""
-    _rebuild("finish", lambda: settings(app, events, rows, bus), group, force=force)
 
 
 @cli.command()

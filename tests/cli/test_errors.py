@@ -172,6 +172,7 @@ def test_an_unknown_option_or_command_is_a_usage_error(tmp_path: Path) -> None:
     assert trimaran(tmp_path, "streams", "--colour", "red").returncode == USAGE
     assert trimaran(tmp_path, "dance").returncode == USAGE
     assert trimaran(tmp_path, "dlq", "redrive").returncode == USAGE
+    assert "after `status`" in trimaran(tmp_path, "rebuild", "--app", "flights", "status").stderr, "an option is never silently ignored"
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
