@@ -95,6 +95,7 @@ def test_fault_22_a_relay_killed_around_publish_and_mark_loses_and_reorders_noth
         stocked(house, 3)
         while (pending := stage.pending("relay")) is None or pending.name != point:
             stage.step("relay")
+        stocked(house, 1)  # what comes after the relay has looked
         if house.dice.random() < 0.5:
             pending.perform()  # it took effect, and nobody was told
         stage.kill("relay")

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from runtime.domain.messages import Command
 from runtime.errors import Conflict, Fenced, Rejected, Unavailable
-from runtime.flow.command import Sending
+from runtime.flow.command import Commands, Outcome, Sending
 from runtime.flow.project import POLL_S, Projector, open_generation
 from runtime.flow.relay import IDLE_S
 from runtime.flow.world import backoff
@@ -46,25 +46,30 @@ def pause(process: Process, seconds: float) -> Steps[None]:
 
 
 def client(sim: "Simulation", diary: Diary, process: Process) -> Steps[None]:
-    """Sends its commands one by one, each until it knows the outcome; after a crash it does not know and sends the last again."""
+    """Sends its commands, one by one or some at once, each until it knows the outcome; after a crash it sends again what it does not know."""
     commands = sim.cluster.commands(process.world)
     while diary.done < len(diary.intents):
-        intent = diary.intents[diary.done]
+        some = diary.intents[diary.done : diary.done + (1 if process.world.jitter() < 0.6 else 3)]
+        waiting = list(some)
         for tries in count():
-            try:
-                answer = yield from commands.handle(Sending(intent.command, intent.key))
-            except Rejected:
-                intent.refusals += 1
-                break
-            except (Conflict, Unavailable):
-                yield from pause(process, backoff(tries, process.world))
+            if len(waiting) == 1:
+                outcomes = [(yield from _one(commands, waiting[0]))]
             else:
-                intent.answers.append(answer)
-                sim.told(intent, answer)
+                outcomes = yield from commands.handle_all([Sending(intent.command, intent.key) for intent in waiting])
+            waiting = [intent for intent, outcome in zip(waiting, outcomes, strict=True) if not sim.heard(intent, outcome)]
+            if not waiting:
                 break
-        diary.done += 1
+            yield from pause(process, backoff(tries, process.world))
+        diary.done += len(some)
         if process.world.jitter() < 0.3:
             yield from pause(process, process.world.jitter() * 0.2)
+
+
+def _one(commands: Commands, intent: Intent) -> Steps[Outcome]:
+    try:
+        return (yield from commands.handle(Sending(intent.command, intent.key)))
+    except (Rejected, Conflict, Unavailable) as error:
+        return error
 
 
 def relay(sim: "Simulation", process: Process) -> Steps[None]:

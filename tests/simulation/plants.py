@@ -4,7 +4,7 @@ A plant patches the shipped classes from outside. Most weave into a shipped core
 instead of one of its requests, which is where such bugs live.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -25,29 +25,9 @@ from runtime.flow.sync import Sync
 from runtime.ports import Append, Generation, Head, KeptKey, Loaded, Phase, Recorded, ShardState, Writes
 from runtime.steps import Request, Steps, ask
 from tests.simulation.cluster import Pieces
+from tests.simulation.weave import woven
 
 type Patches = Sequence[tuple[Any, str, Any]]
-type Weave = Callable[[Request], Steps[Any]]  # performs the request its own way
-
-
-def woven(core: Steps[Any], weave: Weave) -> Steps[Any]:
-    """Drive a core, each of its requests performed by `weave`."""
-    try:
-        request = next(core)
-        while True:
-            try:
-                reply = yield from weave(request)
-            except Exception as error:  # noqa: BLE001  handed to the core, which decides
-                request = core.throw(error)
-            else:
-                request = core.send(reply)
-    except StopIteration as stop:
-        return stop.value
-
-
-def plainly(request: Request) -> Steps[Any]:
-    """As it was meant."""
-    return (yield request)
 
 
 def nothing(*_: Any, **__: Any) -> Steps[Any]:

@@ -9,6 +9,8 @@ from functools import partial
 from msgspec import Struct
 
 from apps import shop
+from runtime.errors import Rejected
+from runtime.flow.command import Outcome as Told
 from runtime.flow.project import SYNC_EVERY_S
 from runtime.ports import Answer, Generation, Letter
 from tests.simulation import audit, lives
@@ -93,10 +95,19 @@ class Simulation:
     def _green(self, group: str, green: Generation, process: Process):  # type: ignore[no-untyped-def]
         return lives.projector(self, group, process, green)
 
-    def told(self, intent: Intent, answer: Answer) -> None:
-        """A caller heard an answer; readers may ask for what it says."""
-        if answer.stream.startswith("stock-"):
-            self._tokens.append(answer.token)
+    def heard(self, intent: Intent, outcome: Told) -> bool:
+        """Whether a caller knows now what became of its command; readers may ask for what it says."""
+        match outcome:
+            case Answer():
+                intent.answers.append(outcome)
+                if outcome.stream.startswith("stock-"):
+                    self._tokens.append(outcome.token)
+                return True
+            case Rejected():
+                intent.refusals += 1
+                return True
+            case _:
+                return False
 
     def any_token(self, world: VirtualWorld) -> str | None:
         """A token that somebody was told."""
