@@ -9,25 +9,30 @@ from runtime.errors import LimitExceeded, Malformed
 from runtime.ports import Append, KeptKey, Limits, Recorded
 
 _TEXT_LIMIT = Limits.characters_per_property
+_SURELY_SHORT = min(Limits.stream_characters, Limits.key_characters) // 2  # code points; each is at most two characters of UTF-16
+_USUAL = _TEXT_LIMIT // 2
 
 
 def check_append(append: Append) -> None:
     """Raise `LimitExceeded` or `Malformed` for an append that some cloud could not hold."""
-    check_stream(append.stream)
-    check_key(append.key)
-    envelope = len(append.cause) + len(append.trace) + len(append.time)
-    if envelope:
-        _check_envelope(append.cause, append.trace, append.time)
-    if not append.events:
+    stream, key, cause, trace, time, events = append.stream, append.key, append.cause, append.trace, append.time, append.events
+    texts = stream + key + cause + trace + time
+    # The usual append passes with one look at its texts: printable means no control character, NUL or surrogate.
+    if not (0 < len(stream) <= _SURELY_SHORT and 0 < len(key) <= _SURELY_SHORT and len(texts) <= _USUAL and texts.isprintable()):
+        check_stream(stream)
+        check_key(key)
+        _check_envelope(cause, trace, time)
+    if not events:
         return
-    if len(append.events) > Limits.events_per_append:
-        raise LimitExceeded("events of one append", len(append.events), Limits.events_per_append, "let the command decide fewer events")
-    shared = _bytes(append.stream) + _bytes(append.key) + envelope
-    total = 0
-    for event in append.events:
-        check_text("event type", event.type, _TEXT_LIMIT)
+    if len(events) > Limits.events_per_append:
+        raise LimitExceeded("events of one append", len(events), Limits.events_per_append, "let the command decide fewer events")
+    shared, total = _bytes(texts), 0
+    for event in events:
+        if not (0 < len(event.type) <= _USUAL and event.type.isprintable()):
+            check_text("event type", event.type, _TEXT_LIMIT)
         size = len(event.data) + len(event.type) + shared
-        _check_event_bytes(event.type, size)
+        if size > Limits.bytes_per_event:
+            _check_event_bytes(event.type, size)
         total += size
     if total > Limits.bytes_per_append:
         raise LimitExceeded("bytes of one append", total, Limits.bytes_per_append, "let the command decide fewer or smaller events")

@@ -1,7 +1,8 @@
 """The event store in one SQLite file: the default on one machine, durable on every append.
 
-An append touches three small trees in one transaction: the stream's row (its head is the expected-version check, its
-`unpublished` the relay's outbox), the kept key and the events. Concurrent appends share one flush (see `database`).
+What a commit costs is the pages it writes and the flush. So a stream's events and its kept keys lie side by side in one tree:
+an append to a short stream writes one page of it, and one of the small outbox if nothing was unpublished. Concurrent appends
+share one flush (see `database`).
 """
 
 import sqlite3
@@ -12,18 +13,18 @@ from providers.sqlite.database import BUSY_TIMEOUT_S, Database
 from runtime.errors import Conflict, KeyReused, Rejected
 from runtime.ports import Answer, Append, Head, KeptKey, Loaded, Recorded
 
-# `data` comes last in a row: large data spills to other pages, and the columns before it stay quick to reach.
+# `place` is an event's version (an integer) or an idempotency key (a text). SQLite sorts integers before text, so `place < ''` are
+# the events. `data` comes last: large data spills to other pages, and the columns before it stay quick to reach.
 MIGRATIONS = (
     """
-CREATE TABLE events (
-    stream TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, key TEXT NOT NULL, cause TEXT NOT NULL, trace TEXT NOT NULL,
-    time TEXT NOT NULL, epoch INTEGER NOT NULL, subject TEXT NOT NULL, key_id TEXT NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (stream, version)) WITHOUT ROWID;
-CREATE TABLE streams (stream TEXT PRIMARY KEY, version INTEGER NOT NULL, unpublished INTEGER) WITHOUT ROWID;
-CREATE INDEX outbox ON streams (stream) WHERE unpublished IS NOT NULL;
-CREATE TABLE keys (
-    stream TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    PRIMARY KEY (stream, key)) WITHOUT ROWID;
+CREATE TABLE log (
+    stream TEXT NOT NULL, place NOT NULL, epoch INTEGER NOT NULL, first INTEGER, last INTEGER, type TEXT, key TEXT, cause TEXT,
+    trace TEXT, time TEXT, subject TEXT, key_id TEXT, data BLOB NOT NULL, PRIMARY KEY (stream, place)) WITHOUT ROWID;
+CREATE VIEW events AS
+    SELECT stream, place AS version, type, data, key, cause, trace, time, epoch, subject, key_id FROM log WHERE place < '';
+CREATE VIEW keys AS SELECT stream, place AS key, data AS digest, first, last, epoch FROM log WHERE place >= '';
+CREATE TABLE streams (stream TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE outbox (stream TEXT PRIMARY KEY, unpublished INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshots (
     stream TEXT NOT NULL, stamp TEXT NOT NULL, version INTEGER NOT NULL, checksum INTEGER NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (stream, stamp)) WITHOUT ROWID;
@@ -33,15 +34,17 @@ INSERT INTO meta VALUES (1);
 )
 
 RECORDED = "stream, version, type, data, key, cause, trace, time, epoch, subject, key_id"  # as the fields of Recorded
-_ADD_EVENT = (
-    "INSERT INTO events (stream, version, type, data, key, cause, trace, time, epoch, subject, key_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-)
-_ADD_KEY = "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)"
-_FIND_KEY = "SELECT first, last, epoch, digest FROM keys WHERE stream = ? AND key = ?"
-_STANDING = """SELECT meta.epoch, (SELECT version FROM streams WHERE stream = ?1), first, last, keys.epoch, digest
-    FROM meta LEFT JOIN keys ON stream = ?1 AND key = ?2"""
-_FIND_HEAD = "SELECT version FROM streams WHERE stream = ?"
-_MOVE_HEAD = "UPDATE streams SET version = ?, unpublished = ifnull(unpublished, ?) WHERE stream = ?"
+ADD_EVENT = """INSERT INTO log (stream, place, type, data, key, cause, trace, time, epoch, subject, key_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+ADD_KEY = "INSERT INTO log (stream, place, data, first, last, epoch) VALUES (?, ?, ?, ?, ?, ?)"
+ADD_STREAM = "INSERT OR IGNORE INTO streams VALUES (?)"
+ADD_PENDING = "INSERT OR IGNORE INTO outbox VALUES (?, ?)"  # an earlier unpublished version stays
+_HEAD = "SELECT max(version) FROM events WHERE stream = ?"
+_KEPT = "SELECT first, last, epoch, digest FROM keys WHERE stream = ? AND key = ?"
+_STANDING = """SELECT meta.epoch, (SELECT max(version) FROM events WHERE stream = ?1), kept.first, kept.last, kept.epoch, kept.data
+    FROM meta LEFT JOIN log AS kept ON kept.stream = ?1 AND kept.place = ?2"""
+_HEADS = """SELECT stream, (SELECT max(version) FROM events WHERE events.stream = streams.stream) FROM streams
+    WHERE stream > ? ORDER BY stream LIMIT ?"""
 
 
 class SqliteEventStore:
@@ -61,9 +64,9 @@ class SqliteEventStore:
             execute("BEGIN")  # one snapshot for the three reads
             try:
                 rows = execute("SELECT data FROM events WHERE stream = ? AND version > ? ORDER BY version", (stream, after)).fetchall()
-                kept = execute(_FIND_KEY, (stream, key)).fetchone()
+                kept = execute(_KEPT, (stream, key)).fetchone()
                 # events have no holes: the head needs a look only if nothing came
-                version = after + len(rows) if rows else _head(connection, stream)
+                version = after + len(rows) if rows else head(connection, stream)
             finally:
                 execute("COMMIT")
             data = [row[0] for row in rows]
@@ -104,8 +107,7 @@ class SqliteEventStore:
 
     def heads(self, after: str, limit: int) -> list[Head]:
         """See `EventStore.heads`."""
-        sql = "SELECT stream, version FROM streams WHERE stream > ? ORDER BY stream LIMIT ?"
-        return self.database.read(lambda connection: [Head(*row) for row in connection.execute(sql, (after, limit))])
+        return self.database.read(lambda connection: [Head(*row) for row in connection.execute(_HEADS, (after, limit))])
 
     def keys(self, after: tuple[str, str], limit: int) -> list[KeptKey]:
         """See `EventStore.keys`."""
@@ -157,30 +159,30 @@ def _outcome(connection: sqlite3.Connection, append: Append) -> Answer | Conflic
 def _append(connection: sqlite3.Connection, append: Append) -> Answer:
     """Every check comes before the first write, so a refused append needs no savepoint to leave nothing behind."""
     execute, stream, events, key = connection.execute, append.stream, append.events, append.key
-    epoch, head, kept_first, kept_last, kept_epoch, digest = execute(_STANDING, (stream, key)).fetchone()
+    epoch, standing, kept_first, kept_last, kept_epoch, digest = execute(_STANDING, (stream, key)).fetchone()
     if digest is not None:
         if digest != append.digest:
             raise KeyReused(stream, key)
         return Answer(stream, kept_first, kept_last, kept_epoch, True)
-    first = head or 0
+    first = standing or 0
     if first != append.expected:
         raise Conflict(stream, append.expected, first)
     last = first + len(events)
     if events:
-        if first:
-            execute(_MOVE_HEAD, (last, first + 1, stream))
-        else:
-            execute("INSERT INTO streams VALUES (?, ?, 1)", (stream, last))
+        if not first:
+            execute(ADD_STREAM, (stream,))
         cause, trace, time = append.cause, append.trace, append.time
         for version, new in enumerate(events, first + 1):
-            execute(_ADD_EVENT, (stream, version, new.type, new.data, key, cause, trace, time, epoch, "", ""))
-    execute(_ADD_KEY, (stream, key, append.digest, first, last, epoch))
+            execute(ADD_EVENT, (stream, version, new.type, new.data, key, cause, trace, time, epoch, "", ""))
+        execute(ADD_PENDING, (stream, first + 1))
+    execute(ADD_KEY, (stream, key, append.digest, first, last, epoch))
     return Answer(stream, first, last, epoch)
 
 
-def _head(connection: sqlite3.Connection, stream: str) -> int:
-    row = connection.execute(_FIND_HEAD, (stream,)).fetchone()
-    return row[0] if row else 0
+def head(connection: sqlite3.Connection, stream: str) -> int:
+    """The version a stream stands at, 0 if it is not there."""
+    (version,) = connection.execute(_HEAD, (stream,)).fetchone()
+    return version or 0
 
 
 def _epoch(connection: sqlite3.Connection) -> int:

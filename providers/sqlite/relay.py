@@ -1,4 +1,4 @@
-"""The outbox in the event store's SQLite file: a stream is pending while its row says from where it is unpublished.
+"""The outbox in the event store's SQLite file: one row per stream that has unpublished events, saying from where.
 
 A claim is a plain read. It goes round: it begins behind the stream where the last one ended, so a busy stream never keeps
 another waiting. What this process claimed is remembered here and not in the file, since a repeat does no harm.
@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from providers.sqlite.events import RECORDED, SqliteEventStore
 from runtime.ports import Head, Pending, Recorded
 
-_PENDING = "SELECT stream, unpublished FROM streams INDEXED BY outbox WHERE unpublished IS NOT NULL AND stream > ? ORDER BY stream LIMIT ?"
+_PENDING = "SELECT stream, unpublished FROM outbox WHERE stream > ? ORDER BY stream LIMIT ?"
 _EVENTS = f"SELECT {RECORDED} FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?"
-_MARK = """UPDATE streams SET unpublished = CASE WHEN version > ?2 THEN ?2 + 1 END
-    WHERE stream = ?1 AND unpublished <= ?2"""
+# Streams have no holes: either the version after the published one is there and is the first unpublished now, or nothing is.
+_DONE = """DELETE FROM outbox WHERE stream = ?1 AND unpublished <= ?2
+    AND NOT EXISTS (SELECT 1 FROM log WHERE stream = ?1 AND place = ?2 + 1)"""
+_ADVANCE = "UPDATE outbox SET unpublished = ?2 + 1 WHERE stream = ?1 AND unpublished <= ?2"
 
 
 class SqliteRelay:
@@ -41,7 +43,9 @@ class SqliteRelay:
         """See `Relay.mark`."""
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(_MARK, [(head.stream, head.version) for head in published])
+            rows = [(head.stream, head.version) for head in published]
+            connection.executemany(_DONE, rows)
+            connection.executemany(_ADVANCE, rows)
 
         if published:
             self._database.write(work)
@@ -51,7 +55,7 @@ class SqliteRelay:
 
     def backlog(self) -> int:
         """See `Relay.backlog`."""
-        sql = "SELECT count(*) FROM streams INDEXED BY outbox WHERE unpublished IS NOT NULL"
+        sql = "SELECT count(*) FROM outbox"
         return self._database.read(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
     def wait(self, timeout_s: float) -> None:

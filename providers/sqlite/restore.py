@@ -6,40 +6,30 @@ Its own module because a command never needs it.
 import sqlite3
 from collections.abc import Sequence
 
-from providers.sqlite.events import RECORDED
+from providers.sqlite.events import ADD_EVENT, ADD_KEY, ADD_PENDING, ADD_STREAM, RECORDED, head
 from runtime.errors import Conflict, KeyReused
 from runtime.ports import KeptKey, Recorded
 
 
 def restore(connection: sqlite3.Connection, events: Sequence[Recorded], keys: Sequence[KeptKey]) -> None:
     """Store what is not there yet. Raises before the first write: reads everything it needs first."""
-    heads = {stream: _head(connection, stream) for stream in {event.stream for event in events}}
+    heads = {stream: head(connection, stream) for stream in {event.stream for event in events}}
     fresh: dict[tuple[str, int], Recorded] = {}
     firsts: dict[str, int] = {}
     for event in events:
-        stream, version, head = event.stream, event.version, heads[event.stream]
-        if version == head + 1:
+        stream, version, stands_at = event.stream, event.version, heads[event.stream]
+        if version == stands_at + 1:
             heads[stream] = version
             fresh[stream, version] = event
             firsts.setdefault(stream, version)
-        elif version > head or (fresh.get((stream, version)) or _stored(connection, stream, version)) != event:
-            raise Conflict(stream, version - 1, head)
+        elif version > stands_at or (fresh.get((stream, version)) or _stored(connection, stream, version)) != event:
+            raise Conflict(stream, version - 1, stands_at)
     fresh_keys = _fresh_keys(connection, keys)
-    for stream, first in firsts.items():
-        connection.execute(
-            "INSERT INTO streams VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE"
-            " SET version = excluded.version, unpublished = ifnull(unpublished, excluded.unpublished)",
-            (stream, heads[stream], first),
-        )
-    marks = ", ".join("?" * len(Recorded.__struct_fields__))
-    connection.executemany(
-        f"INSERT INTO events ({RECORDED}) VALUES ({marks})",
-        ([getattr(event, field) for field in Recorded.__struct_fields__] for event in fresh.values()),
-    )
-    connection.executemany(
-        "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)",
-        ((key.stream, key.key, key.digest, key.first, key.last, key.epoch) for key in fresh_keys),
-    )
+    rows = ([getattr(event, field) for field in Recorded.__struct_fields__] for event in fresh.values())
+    connection.executemany(ADD_EVENT, rows)
+    connection.executemany(ADD_STREAM, ((stream,) for stream in firsts))
+    connection.executemany(ADD_PENDING, firsts.items())
+    connection.executemany(ADD_KEY, ((key.stream, key.key, key.digest, key.first, key.last, key.epoch) for key in fresh_keys))
 
 
 def _fresh_keys(connection: sqlite3.Connection, keys: Sequence[KeptKey]) -> list[KeptKey]:
@@ -54,11 +44,6 @@ def _fresh_keys(connection: sqlite3.Connection, keys: Sequence[KeptKey]) -> list
         elif kept != key:
             raise Conflict(key.stream, key.last, kept.last)
     return list(fresh.values())
-
-
-def _head(connection: sqlite3.Connection, stream: str) -> int:
-    row = connection.execute("SELECT version FROM streams WHERE stream = ?", (stream,)).fetchone()
-    return row[0] if row else 0
 
 
 def _stored(connection: sqlite3.Connection, stream: str, version: int) -> Recorded | None:

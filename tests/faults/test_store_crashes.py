@@ -64,7 +64,7 @@ def test_fault_09_a_dump_restored_into_a_fresh_cluster_goes_on_where_it_was(post
 @pytest.mark.rounds
 def test_fault_10_a_writer_killed_at_any_point_of_an_append_leaves_all_of_it_or_nothing(target: str) -> None:
     store = handle_on(target).events
-    points = 9 if target.startswith("sqlite:") else 3  # statements of one append; waits for an answer
+    points = 10 if target.startswith("sqlite:") else 3  # one more than statements of an append; than waits for an answer
     stored = 0
     for number, point in enumerate(itertools.islice(itertools.cycle(range(points)), rounds(50))):
         with working(Worker("die", target, point, f"s-{number}")) as (worker,):
