@@ -1,5 +1,6 @@
 """`trimaran demo` and `trimaran feed`: real flights through the whole path, watched, stopped cleanly, gone on with, and checked."""
 
+import os
 import sys
 import threading
 import time
@@ -10,11 +11,13 @@ from typing import Any
 
 from msgspec import structs
 
+from cli.dev import health
 from cli.opening import opened, prepare
 from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say, stop_on_signals
 from cli.progress import bar
 from hosts.audit import Audit, audit
 from hosts.feed import Fed, Feed
+from hosts.http import Face, Server
 from hosts.local import Local, open_local
 from hosts.settings import Settings, load_app
 from runtime.errors import Misconfigured
@@ -44,6 +47,11 @@ def parse_day(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise Misconfigured(f"--{option} {text!r} is not a date: write it like 2013-01-07") from None
+
+
+def port(said: int | None) -> int | None:
+    """Any free one, unless somebody said which: a demo should not fail because a port is taken."""
+    return 0 if said is None and not os.environ.get("TRIMARAN_PORT") else said
 
 
 def check_name(name: str, told: Settings) -> None:
@@ -89,7 +97,11 @@ def demo(told: Settings, first: date, last: date, speed: float, *, json: bool, f
         local = open_local(told, app, stack, fresh=fresh, chaos=chaos)
         if local.events.store.heads("flight-", 1):
             remark(f"flights of an earlier run are in {told.events}: going on after them (--fresh starts again from nothing)")
+        server = Server(Face(app, local.commands, local.reading, lambda: health(local)), told.host, told.port)
+        stack.callback(server.stop)
         local.start()
+        server.start()
+        remark(f"{app.name} runs on {server.url}: GET /rows/board, GET /health")
         feeding = Feed(
             local.commands, local.events.store, local.rows, first, last, speed=speed, follow=local.follow(SAGA), turns=local.turns
         )

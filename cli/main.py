@@ -80,7 +80,7 @@ def demo(
     def work() -> None:
         from cli import demo
 
-        told = settings(app, events, rows, bus, host, port)
+        told = settings(app, events, rows, bus, host, demo.port(port))
         demo.check_name(name, told)
         days = demo.parse_day("from", first), demo.parse_day("to", last)
         demo.demo(told, *days, demo.parse_speed(speed), json=json, fresh=fresh, chaos=chaos)

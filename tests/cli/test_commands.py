@@ -93,6 +93,7 @@ def test_the_demo_prints_one_object_of_the_agreed_form_and_the_second_run_finds_
     done = trimaran(tmp_path, *day)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
+    assert "runs on http://127.0.0.1:" in done.stderr
     assert list(found) == FIELDS
     assert (found["flights"], found["rows"], found["lost"], found["doubled"]) == (842, 842, 0, 0)
     assert list(found["tables"][0]) == TABLE
