@@ -135,8 +135,8 @@ class MemoryTransaction:
         with self._locks.mutex:
             self._check()
             sagas = list(self._state.find(self._group, generation).tables)
-            other = self._state.find(self._group, watermarks_of)
-        self._operations.append(lambda: self._state.outbox.release(sagas, generation, other.watermarks))
+            watermarks = self._state.find(self._group, watermarks_of).watermarks if watermarks_of else {}
+        self._operations.append(lambda: self._state.outbox.release(sagas, generation, watermarks))
 
     # the end
     def commit(self) -> None:

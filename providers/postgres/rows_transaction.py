@@ -178,7 +178,8 @@ class PostgresTransaction:
     def release(self, generation: int, watermarks_of: int) -> None:
         """What is beyond those watermarks becomes real."""
         known = self._database.known(self._group, generation)
-        self._send(releasing(list(known.tables), generation, self._database.known(self._group, watermarks_of).gid))
+        other = self._database.known(self._group, watermarks_of).gid if watermarks_of else 0
+        self._send(releasing(list(known.tables), generation, other))
 
     # the end
     def commit(self) -> None:

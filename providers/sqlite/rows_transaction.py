@@ -171,8 +171,8 @@ class SqliteTransaction:
         with self._database.errors():
             connection, _ = self._open()
             known = self._database.known(connection, self._group, generation)
-            other = self._database.known(connection, self._group, watermarks_of)
-            release(connection, list(known.tables), generation, other.gid)
+            other = self._database.known(connection, self._group, watermarks_of).gid if watermarks_of else 0
+            release(connection, list(known.tables), generation, other)
 
     # the end
     def commit(self) -> None:

@@ -58,7 +58,10 @@ class Transaction(Protocol):
         ...
 
     def release(self, generation: int, watermarks_of: int) -> None:
-        """Swap of a saga: held outputs of `generation` beyond the watermarks of generation `watermarks_of` become real, the rest go."""
+        """Swap of a saga: held outputs of `generation` beyond the watermarks of generation `watermarks_of` become real, the rest go.
+
+        `watermarks_of` 0 is no generation: all of them become real (a saga whose rows were lost is told to send again).
+        """
         ...
 
     def commit(self) -> None:

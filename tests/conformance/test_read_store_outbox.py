@@ -175,6 +175,16 @@ def test_a_swap_releases_held_outputs_beyond_the_watermarks_of_blue_and_drops_th
     assert len(store.outputs("selling", 10)) == 3
 
 
+def test_a_release_beyond_no_generation_makes_all_that_is_held_real(store: ReadStore) -> None:
+    green(store, SELLING)
+    put(store, output("order-1", 1, generation=2), output("order-2", 1, due=LATER, generation=2), watermarks={"order-1": 1}, generation=2)
+    tx = store.begin("selling", 2)
+    tx.lock([0])
+    tx.release(2, 0)
+    tx.commit()
+    assert store.outputs("selling", 10) == [output("order-1", 1), output("order-2", 1, due=LATER)]
+
+
 def test_a_release_that_is_rolled_back_leaves_them_held(store: ReadStore) -> None:
     green(store, SELLING)
     put(store, output("order-1", 1, generation=2), generation=2)

@@ -246,6 +246,24 @@ def test_a_green_saga_is_never_ahead_of_live_and_goes_on_where_live_stopped() ->
     assert house.rows.outputs("selling", 100) == []
 
 
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_saga_whose_rows_were_lost_sends_nothing_or_all_again_and_takes_effect_once(silent: bool) -> None:
+    house = House()
+    house.send(shop.Restock("tea", 3))
+    placed(house)
+    house.fold("selling")
+    before = {stream: len(events) for stream, events in house.streams().items()}
+    del house.rows._state.filled["selling", 1]
+    rebuild = house.rebuild("selling")
+    run(rebuild.fill(run(rebuild.start())))
+    run(rebuild.swap(silent=silent))
+    assert bool(house.rows.outputs("selling", 100)) is not silent
+    house.fold("selling")
+    assert {stream: len(events) for stream, events in house.streams().items()} == before
+    assert house.rows.outputs("selling", 100) == []
+    assert house.table("selling", "selling") == {}
+
+
 def test_a_swap_in_doubt_is_found_done() -> None:
     house = filled()
     rebuild = house.rebuild()
