@@ -88,4 +88,3 @@ class CausalReading:
         if self._done.get(stream, 0) >= until or any(stream == waiting for waiting, _ in self._stack):
             return None
         return stream, until
-
