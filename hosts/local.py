@@ -30,6 +30,7 @@ from runtime.flow.reading import Reading
 from runtime.flow.relay import Relaying
 from runtime.flow.sink import Sink
 from runtime.flow.sync import Sync
+from runtime.flow.world import WORLD
 from runtime.ports import Bus, ReadStore, Signals
 from runtime.steps import Steps, run
 
@@ -110,7 +111,7 @@ class Local:
 
     def _projector(self, group: str) -> Projector:
         generation = run(open_generation(self.app, group, self.events.store, self.rows))
-        holder = f"{os.uname().nodename}-{os.getpid()}-{group}"
+        holder = f"{os.uname().nodename}-{os.getpid()}-{WORLD.token()[:8]}"  # in a container every start has the same process number
         return Projector(
             self.app, generation, self.events.store, self.rows, self.bus, self.signals, holder=holder, telemetry=self.telemetry
         )

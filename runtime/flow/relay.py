@@ -17,7 +17,7 @@ from runtime.steps import Steps, ask, run
 
 BATCH = 2_000  # events
 LEASE_S = 5.0
-IDLE_S = 0.2
+FIRST_IDLE_S, IDLE_S = 0.01, 0.2  # between looks that find nothing: soon after there was something, seldom later
 
 
 class Relaying:
@@ -45,13 +45,16 @@ class Relaying:
 
     def loop(self, stop: Event) -> None:
         """Relay until told to stop; a bus or store that is away is asked again with backoff."""
-        failures = 0
+        failures, idle_s = 0, FIRST_IDLE_S
         while not stop.is_set():
             try:
                 sent = run(self.once())
                 failures = 0
-                if not sent:
-                    self._relay.wait(IDLE_S)
+                if sent:
+                    idle_s = FIRST_IDLE_S
+                else:
+                    self._relay.wait(idle_s)
+                    idle_s = min(IDLE_S, idle_s * 1.5)
             except Unavailable:
                 failures += 1
                 stop.wait(backoff(failures, self._world))
