@@ -40,7 +40,9 @@ ADD_KEY = "INSERT INTO log (stream, place, data, first, last, epoch) VALUES (?, 
 ADD_STREAM = "INSERT OR IGNORE INTO streams VALUES (?)"
 ADD_PENDING = "INSERT OR IGNORE INTO outbox VALUES (?, ?)"  # an earlier unpublished version stays
 _HEAD = "SELECT max(version) FROM events WHERE stream = ?"
-_KEPT = "SELECT first, last, epoch, digest FROM keys WHERE stream = ? AND key = ?"
+# one statement, and so one snapshot; each arm is read in the order of the tree, the kept key comes last
+_LOAD = """SELECT data, first, last, epoch FROM log WHERE stream = ?1 AND place > ?2 AND place < ''
+    UNION ALL SELECT data, first, last, epoch FROM log WHERE stream = ?1 AND place = ?3"""
 _STANDING = """SELECT meta.epoch, (SELECT max(version) FROM events WHERE stream = ?1), kept.first, kept.last, kept.epoch, kept.data
     FROM meta LEFT JOIN log AS kept ON kept.stream = ?1 AND kept.place = ?2"""
 _HEADS = """SELECT stream, (SELECT max(version) FROM events WHERE events.stream = streams.stream) FROM streams
@@ -60,19 +62,14 @@ class SqliteEventStore:
         check_stream(stream)
 
         def work(connection: sqlite3.Connection) -> Loaded:
-            execute = connection.execute
-            execute("BEGIN")  # one snapshot for the three reads
-            try:
-                rows = execute("SELECT data FROM events WHERE stream = ? AND version > ? ORDER BY version", (stream, after)).fetchall()
-                kept = execute(_KEPT, (stream, key)).fetchone()
-                # events have no holes: the head needs a look only if nothing came
-                version = after + len(rows) if rows else head(connection, stream)
-            finally:
-                execute("COMMIT")
+            rows = connection.execute(_LOAD, (stream, after, key)).fetchall()
+            kept = rows.pop() if rows and rows[-1][1] is not None else None
+            # events have no holes: the head needs a look only if nothing came after a version somebody knew of
+            version = after + len(rows) if rows or not after else min(after, head(connection, stream))
             data = [row[0] for row in rows]
             if kept is None:
                 return Loaded(version, data)
-            first, last, epoch, digest = kept
+            digest, first, last, epoch = kept
             return Loaded(version, data, Answer(stream, first, last, epoch, True), digest)
 
         return self.database.read(work)
