@@ -150,6 +150,6 @@ def test_fault_21_a_broker_that_is_away_slows_no_command_and_everything_comes_in
         drained_s=drained_s,
     )
     assert found.events == len(commands)
-    assert len(during) >= 0.9 * 200 * away_s
+    assert len(during) / away_s >= 0.8 * len(before) / 6.0
     assert p99(during) < max(2 * p99(before), 0.05)  # a shared machine has hiccups of its own
     assert drained_s <= 30
