@@ -52,6 +52,12 @@ class EventCodec:
 
     def decode(self, tag: str, data: bytes) -> tuple[Event, ...]:
         """The event, or the parts that its upcasters split it into. `UnknownEvent`, or `Malformed` naming the field."""
+        decoder = self._decoders.get(tag)
+        if decoder is not None:  # the usual way, kept short
+            try:
+                return (decoder.decode(data),)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise Malformed(f"a stored {tag} does not fit its class: {error}") from error
         if tag in self.tags:
             return (self._one(tag, data),)
         if tag not in self.upcasts:

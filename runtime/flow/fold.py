@@ -127,8 +127,23 @@ class Batch:
             except Malformed as error:
                 self._blame(stream, event, str(error))
                 continue
+            if takers is not None and not self._stops and self.only is None:
+                takers = self._append(event, parts[0], takers, own)
+                if not takers:
+                    continue
             for index, part in enumerate(parts):
                 self._lay(tenant, event, part, index, self.sink.handlers_of(type(part)) if takers is None else takers, own)
+
+    def _append(self, recorded: Recorded, event: Any, takers: "list[Taker]", own: dict[str, list[Item]]) -> "list[Taker]":
+        """The short way, taken by most events: behind the stream's earlier ones; who else takes the event is returned."""
+        others = []
+        for taker in takers:
+            items = own.get(taker[0])
+            if items is None:
+                others.append(taker)
+            else:
+                items.append((recorded, event, 0))
+        return others
 
     def _park_unknown(self, stream: str, event: Recorded) -> None:
         for fold in self.sink.folds:
@@ -203,9 +218,9 @@ class Batch:
     def _evolve(self, fold: ProjectionFold, row: Row, items: Sequence[Item]) -> tuple[Value, ...] | None:
         recorded = items[0][0]
         try:
-            state = fold.open(row.values)
+            state, evolve = fold.open(row.values), fold.part.evolve
             for recorded, event, _ in items:  # noqa: B007  named when it fails
-                state = fold.fold(state, event)
+                state = evolve(state, event)
             return fold.close(state)
         except Exception as error:
             raise Poison(fold.part.name, recorded.stream, recorded.version, describe(error)) from error
