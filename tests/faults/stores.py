@@ -4,16 +4,21 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from runtime.ports import EventStore, Head, Recorded
 from tests.conformance.stores import Handle, postgres_handle, sqlite_handle
 
 ROOT = Path(__file__).parents[2]
+
+_OTHERS = """SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
 
 
 class Worker:
@@ -77,6 +82,17 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def handle_on(target: str) -> Handle:
     """A handle of this process on the store at `target`."""
     return sqlite_handle(target.removeprefix("sqlite:")) if target.startswith("sqlite:") else postgres_handle(target)
+
+
+def settle(target: str) -> None:
+    """Return when a PostgreSQL server has done with its dead clients, whose last words may still be committing; one live one is ours."""
+    if target.startswith("sqlite:"):
+        return
+    until = time.monotonic() + 30
+    with psycopg.connect(target, autocommit=True) as admin:
+        while admin.execute(_OTHERS).fetchone() not in ((0,), (1,)):
+            assert time.monotonic() < until
+            time.sleep(0.005)
 
 
 def everything(store: EventStore) -> dict[str, list[Recorded]]:

@@ -19,7 +19,7 @@ from runtime.errors import Conflict, Misconfigured, Unavailable
 from runtime.ports import Answer, Head
 from tests.conformance.stores import NAMESPACE, append, fill, postgres_handle, sqlite_handle
 from tests.faults.store_worker import triple
-from tests.faults.stores import Worker, all_or_nothing, everything, handle_on, target, working
+from tests.faults.stores import Worker, all_or_nothing, everything, handle_on, settle, target, working
 from tests.rounds import rounds
 from tests.servers import postgres
 from tests.servers.process import ServerFailed
@@ -70,6 +70,7 @@ def test_fault_10_a_writer_killed_at_any_point_of_an_append_leaves_all_of_it_or_
     for number, point in enumerate(itertools.islice(itertools.cycle(range(points)), rounds(50))):
         with working(Worker("die", target, point, f"s-{number}")) as (worker,):
             said = worker.process.communicate(timeout=60)[0]
+        settle(target)
         keys = all_or_nothing(store)
         if said.count("\n"):  # it lived to acknowledge
             assert f"s-{number}" in keys
@@ -91,6 +92,7 @@ def test_fault_10_writers_killed_at_random_times_leave_every_acknowledged_append
         with working(Worker("write", target, f"r{number}-", 1000)) as (worker,):
             time.sleep(chance.uniform(0.005, 0.12))
             acknowledged |= {said["key"] for said in worker.kill()}
+    settle(target)
     keys = all_or_nothing(store)
     assert acknowledged, "nobody got anywhere"
     assert acknowledged <= keys
