@@ -91,6 +91,10 @@ def mean(total: Decimal, count: int) -> float | None:
     return float(DIVIDED.divide(total, count)) if count else None
 
 
+type Effect = tuple[int, Combine, Any]
+"""A stored column's position, how it combines, and with what."""
+
+
 class Measured(Struct, frozen=True):
     """A measures class compiled: its columns, and per stored column how two values combine (None: computed, a mean's shown value)."""
 
@@ -122,6 +126,14 @@ class Measured(Struct, frozen=True):
         for position, operation in enumerate(self.combines):
             if operation is not None:
                 into[position] = operation(into[position], other[position])
+
+    def effect(self, contribution: Sequence[Any]) -> list[Effect]:
+        """What of a contribution changes anything: most events count one thing and leave the others as they are."""
+        return [
+            (position, operation, value)
+            for position, (operation, value) in enumerate(zip(self.combines, contribution, strict=True))
+            if operation is not None and value is not None and (value or operation is not add)
+        ]
 
     def shown(self, values: list[Any]) -> list[Any]:
         """With the means worked out, in place."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from runtime.domain.folds import AggregationFold, Fold, ProjectionFold, SagaFold, key_text
+from runtime.domain.measures import Effect
 from runtime.domain.parts import After, End
 from runtime.domain.rows import changed
 from runtime.domain.tables import Value
@@ -26,6 +27,9 @@ OUTPUTS = 1_000  # numbers of outputs kept for each part of a split event
 
 type Key = tuple[str, str]  # tenant, key
 type Item = tuple[Recorded, Any, int]  # the stored event, today's event, and which part of a split it is
+
+
+type Measure = tuple[list[Any], list[Effect]]  # a contribution, and what of it changes anything
 
 
 class Poison(Exception):
@@ -160,7 +164,7 @@ class Batch:
 
     def _lay(self, tenant: str, recorded: Recorded, event: Any, index: int, takers: "Sequence[Taker]", own: dict[str, list[Item]]) -> None:
         stops = self._stops.get(recorded.stream) if self._stops else None
-        measured: dict[Any, list[Any] | None] = {}
+        measured: dict[Any, Measure | None] = {}
         for name, fold in takers:
             if stops is not None and stops.get(name, recorded.version + 1) <= recorded.version:
                 continue
@@ -179,22 +183,25 @@ class Batch:
             except Exception as error:
                 raise Poison(name, recorded.stream, recorded.version, describe(error)) from error
 
-    def _add(self, fold: AggregationFold, tenant: str, event: Any, measured: dict[Any, list[Any] | None]) -> None:
+    def _add(self, fold: AggregationFold, tenant: str, event: Any, measured: dict[Any, Measure | None]) -> None:
         """Pre-combine a contribution; parts that share a measure function compute it once."""
         measure = fold.measure
         if measure in measured:
-            contribution = measured[measure]
+            known = measured[measure]
         else:
-            contribution = measured[measure] = fold.contribution(event)
-        if contribution is None:
+            contribution = fold.contribution(event)
+            known = None if contribution is None else (contribution, fold.measured.effect(contribution))
+            measured[measure] = known
+        if known is None:
             return
         deltas = self._deltas.setdefault(fold.part.name, {})
         key = (tenant, *fold.key_values(event))
         delta = deltas.get(key)
         if delta is None:
-            deltas[key] = contribution.copy()
+            deltas[key] = known[0].copy()
         else:
-            fold.measured.combine(delta, contribution)
+            for position, operation, value in known[1]:
+                delta[position] = operation(delta[position], value)
 
     # work to rows
     def _aggregate(self, tx: Transaction, fold: AggregationFold, deltas: dict[tuple[Any, ...], list[Any]]) -> Steps[None]:

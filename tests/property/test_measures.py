@@ -151,3 +151,14 @@ def test_two_columns_of_one_name_are_refused() -> None:
 
     with pytest.raises(Misconfigured, match="a mean `x` has the columns x, x_total and x_count"):
         compile_measures(Twice)
+
+
+@given(st.lists(contributions, max_size=12))
+def test_adding_only_what_a_contribution_changes_is_adding_all_of_it(events: list[Every]) -> None:
+    whole, short = list(measured.identity), list(measured.identity)
+    for event in events:
+        flat = measured.flat(event)
+        measured.combine(whole, flat)
+        for position, operation, value in measured.effect(flat):
+            short[position] = operation(short[position], value)
+    assert repr(short) == repr(whole)
