@@ -98,7 +98,7 @@ def test_fault_34_a_saga_whose_process_is_killed_at_every_step_sends_each_comman
             assert not [output for output in sea.ports.rows.outputs(SAGA, 10_000) if output.stuck]
             return orders, check(sea, orders)
 
-    kills, started = rounds(60), time.monotonic()
+    kills, started = rounds(40), time.monotonic()
     told = at_once(one_world, shared(kills, 3))
     outcomes = sum((counted for _, counted in told), Counter[str]())
     assert outcomes["sold"] > 0
