@@ -1,14 +1,16 @@
 """The event store in PostgreSQL, for any number of processes: one round trip per append, one per load, and no global lock."""
 
+import contextlib
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from psycopg import errors
 from psycopg.pq.abc import PGresult
 
 from providers.limits import check_append, check_key, check_restore, check_stream
 from providers.postgres.database import TIMEOUT_S, Connection, Database
-from providers.postgres.schema import APPEND, LOAD, MIGRATIONS, RECORDED
+from providers.postgres.schema import APPEND, FIRST_EVENT, LOAD, MIGRATIONS, NEXT_EVENT, RECORDED
 from providers.postgres.wire import Parameters, Statement, byteas, int8, integer, texts
 from runtime.errors import Conflict, KeyReused, Rejected
 from runtime.ports import Answer, Append, Head, KeptKey, Loaded, Recorded
@@ -27,6 +29,8 @@ class PostgresEventStore:
         self.database = Database(url, namespace, "events", MIGRATIONS, timeout_s)
         self.bells: list[Callable[[], None]] = []  # rung after every append
         self._append = Statement("append", self.database.sql(APPEND), 9)
+        self._first_event = Statement("first_event", self.database.sql(FIRST_EVENT), 9)
+        self._next_event = Statement("next_event", self.database.sql(NEXT_EVENT), 9)
         self._load = Statement("load", self.database.sql(LOAD), 3)
 
     def load(self, stream: str, key: str, after: int) -> Loaded:
@@ -40,8 +44,7 @@ class PostgresEventStore:
     def append(self, append: Append) -> Answer:
         """See `EventStore.append`."""
         check_append(append)
-        parameters = _parameters(append)
-        outcome = _outcome(append, self.database.call(lambda connection: self._append.run(connection, parameters), retry=False))
+        outcome = _outcome(append, self.database.call(lambda connection: self._appended(connection, append), retry=False))
         if not isinstance(outcome, Answer):
             raise outcome
         self._ring()
@@ -58,7 +61,7 @@ class PostgresEventStore:
         # By stream, in every process alike, so that two of these never wait for each other's rows.
         places = sorted((place for place in range(len(appends)) if place not in outcomes), key=lambda place: appends[place].stream)
         if places:
-            many = [_parameters(appends[place]) for place in places]
+            many = [_with_arrays(appends[place]) for place in places]
             results = self.database.call(lambda connection: self._append.run_all(connection, many), retry=False)
             outcomes |= {place: _outcome(appends[place], result) for place, result in zip(places, results, strict=True)}
             self._ring()
@@ -111,6 +114,16 @@ class PostgresEventStore:
         """See `EventStore.close`."""
         self.database.close()
 
+    def _appended(self, connection: Connection, append: Append) -> PGresult:
+        if len(append.events) == 1:
+            (new,) = append.events
+            usual = self._next_event if append.expected else self._first_event
+            with contextlib.suppress(errors.UniqueViolation):  # the key is kept: nothing was stored
+                result = usual.run(connection, _parameters(append, new.type.encode(), new.data))
+                if result.ntuples:
+                    return result
+        return self._append.run(connection, _with_arrays(append))
+
     def _recorded(self, where: str, parameters: tuple[str | int, ...]) -> list[Recorded]:
         sql = f"SELECT {RECORDED} FROM {{s}}.events WHERE {where} ORDER BY stream, version LIMIT %s"
         return [Recorded(*row) for row in self._rows(sql, parameters)]
@@ -126,19 +139,22 @@ class PostgresEventStore:
             ring()
 
 
-def _parameters(append: Append) -> Parameters:
-    events = append.events
+def _parameters(append: Append, types: bytes, datas: bytes) -> Parameters:
     return (
         append.stream.encode(),
         int8(append.expected),
-        texts([new.type for new in events]),
-        byteas([new.data for new in events]),
+        types,
+        datas,
         append.key.encode(),
         append.digest,
         append.cause.encode(),
         append.trace.encode(),
         append.time.encode(),
     )
+
+
+def _with_arrays(append: Append) -> Parameters:
+    return _parameters(append, texts([new.type for new in append.events]), byteas([new.data for new in append.events]))
 
 
 def _outcome(append: Append, result: PGresult) -> Answer | Conflict | Rejected:

@@ -83,6 +83,20 @@ END $$;
 APPEND = """SELECT outcome, a_first, a_last, a_epoch FROM {s}.append(
     $1::text, $2::int8, $3::text[], $4::bytea[], $5::text, $6::bytea, $7::text, $8::text, $9::text)"""
 
+# The usual append, of one event, as one plain statement: a fifth quicker than the function. It gives no row where the version was wrong
+# and a unique violation where the key is kept; the function then says which.
+_ONE_EVENT = """WITH head AS ({head} RETURNING streams.version),
+    kept AS (INSERT INTO {{s}}.keys SELECT $1, $5::text, $6::bytea, $2, head.version, epoch FROM head, {{s}}.meta RETURNING epoch),
+    stored AS (INSERT INTO {{s}}.events SELECT $1, $2 + 1, $3::text, $5, $7::text, $8::text, $9::text, epoch, '', '', $4::bytea FROM kept)
+    SELECT 0, $2, $2 + 1, epoch FROM kept"""
+FIRST_EVENT = _ONE_EVENT.format(
+    head="INSERT INTO {s}.streams (stream, version, unpublished) VALUES ($1::text, $2::int8 + 1, 1) ON CONFLICT DO NOTHING"
+)
+NEXT_EVENT = _ONE_EVENT.format(
+    head="""UPDATE {s}.streams SET version = $2::int8 + 1, unpublished = coalesce(unpublished, $2 + 1)
+    WHERE stream = $1::text AND version = $2"""
+)
+
 # One snapshot for everything: the first row holds the head and the kept key's answer, the others are the events.
 LOAD = """SELECT -1::int8 AS version,
         int8send(coalesce((SELECT version FROM {s}.streams WHERE stream = $1::text), 0)) || coalesce(
