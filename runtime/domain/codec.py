@@ -37,18 +37,32 @@ class _Tagged(msgspec.Struct):
 class EventCodec:
     """The events of an app, decoded by tag."""
 
-    __slots__ = ("_decoders", "known", "tags", "upcasts")
+    __slots__ = ("_decoders", "_whole", "known", "tags", "upcasts")
 
     def __init__(self, classes: Sequence[type[Event]], upcasts: Sequence[Upcast]) -> None:
         self.tags = {tag_of(event): event for event in classes}
         self.upcasts = {upcast.tag: upcast for upcast in upcasts}
         self.known = frozenset(self.tags) | frozenset(self.upcasts)
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}  # made when a tag is first met: a command meets few
+        self._whole: msgspec.json.Decoder[list[Any]] | None = None
         if len(self.upcasts) < len(upcasts):
             raise Misconfigured(f"two Upcasts share a tag: {', '.join(sorted(upcast.tag for upcast in upcasts))}")
         for tag in self.upcasts:
             if tag in self.tags:
                 raise Misconfigured(f"Upcast({tag!r}): {tag} is still a class of the app; give the new class another name or tag")
+
+    def decode_all(self, tags: Sequence[str], data: Sequence[bytes]) -> list[Event] | None:
+        """Many events in one call; None when one of them is old, unknown or damaged, and each has to be looked at alone."""
+        if self._whole is None:
+            self._whole = msgspec.json.Decoder(list.__class_getitem__(_union(self.tags.values())))
+        try:
+            events: list[Event] = self._whole.decode(b"[" + b",".join(data) + b"]")
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        classes = self.tags
+        if len(events) != len(data) or any(classes.get(tag) is not type(event) for tag, event in zip(tags, events, strict=True)):
+            return None
+        return events
 
     def decode(self, tag: str, data: bytes) -> tuple[Event, ...]:
         """The event, or the parts that its upcasters split it into. `UnknownEvent`, or `Malformed` naming the field."""

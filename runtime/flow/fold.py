@@ -23,6 +23,7 @@ from runtime.steps import Steps, ask
 if TYPE_CHECKING:
     from runtime.flow.sink import Sink, Taker
 
+WHOLE = 4  # events of one stream in a batch from which on decoding them in one call pays
 OUTPUTS = 1_000  # numbers of outputs kept for each part of a split event
 
 type Key = tuple[str, str]  # tenant, key
@@ -118,6 +119,11 @@ class Batch:
         codec, handlers = self.app.events, self.sink.handlers
         tenant = self.app.tenant_of(stream)
         own: dict[str, list[Item]] = {}  # the stream's one row in each part that it alone feeds
+        if len(events) >= WHOLE and not self._stops and self.only is None:
+            decoded = codec.decode_all([event.type for event in events], [event.data for event in events])
+            if decoded is not None:
+                self._sort_whole(tenant, events, decoded, own)
+                return
         for event in events:
             tag = event.type
             takers = handlers.get(tag)
@@ -137,6 +143,20 @@ class Batch:
                     continue
             for index, part in enumerate(parts):
                 self._lay(tenant, event, part, index, self.sink.handlers_of(type(part)) if takers is None else takers, own)
+
+    def _sort_whole(self, tenant: str, events: Sequence[Recorded], decoded: Sequence[Any], own: dict[str, list[Item]]) -> None:
+        """A long run of one stream, decoded at once."""
+        handlers = self.sink.handlers
+        for recorded, event in zip(events, decoded, strict=True):
+            takers = handlers.get(recorded.type)
+            if takers is None:
+                continue
+            if len(takers) == 1 and (items := own.get(takers[0][0])) is not None:
+                items.append((recorded, event, 0))
+                continue
+            others = self._append(recorded, event, takers, own)
+            if others:
+                self._lay(tenant, recorded, event, 0, others, own)
 
     def _append(self, recorded: Recorded, event: Any, takers: "list[Taker]", own: dict[str, list[Item]]) -> "list[Taker]":
         """The short way, taken by most events: behind the stream's earlier ones; who else takes the event is returned."""
