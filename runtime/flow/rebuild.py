@@ -15,7 +15,7 @@ from msgspec import Struct
 from runtime.domain.app import App
 from runtime.errors import Rejected, Unavailable
 from runtime.flow.causal import CausalReading
-from runtime.flow.fold import Batch
+from runtime.flow.fold import Batch, Poison
 from runtime.flow.project import consumer_group
 from runtime.flow.sink import Sink
 from runtime.flow.sync import Sync
@@ -214,9 +214,15 @@ class Rebuild:
             letters = yield from ask(tx.letters, list(fresh))
             batch = Batch(self.sink(green), now, states[0], letters)
             yield from batch.fold(tx, fresh)
+            if any(letter.parked for letter in batch.writes.letters):
+                yield from ask(tx.rollback)
+                return False
             yield from ask(tx.write, batch.writes)
             yield from self._flip(tx, live, green, silent)
             yield from ask(tx.commit)
+        except Poison:  # before the next try, catching up counts it, and parks its stream in the end
+            yield from ask(tx.rollback)
+            return False
         except Exception:
             yield from ask(tx.rollback)
             raise
