@@ -65,9 +65,11 @@ def test_fault_03_a_commit_whose_answer_was_lost_is_told_at_its_first_position_w
     port = int(postgres_url.rsplit(":", 1)[1].split("/")[0])
     with Proxy(port) as proxy, psycopg.connect(postgres_url, autocommit=True) as witness:
         store = PostgresEventStore(proxy.through(postgres_url), NAMESPACE, timeout_s=0.5)
+        store.append(append("a", 0, "first"))
         for number in range(count):
-            store.append(append("a", number * 2, "before"))
-            sent = append("a", number * 2 + 1, f"in doubt {number}")
+            head = number * 2 + 1
+            store.append(append("a", head, "before"))  # so that this connection knows the statement
+            sent = append("a", head + 1, f"in doubt {number}")
             proxy.mute_replies()
             cutter = threading.Thread(target=cut_when_stored, args=(proxy, witness, sent.key)) if how == "cut" else None
             if cutter:
@@ -78,14 +80,15 @@ def test_fault_03_a_commit_whose_answer_was_lost_is_told_at_its_first_position_w
             if cutter:
                 cutter.join()
             proxy.forward()
-            assert store.append(sent) == Answer("a", number * 2 + 1, number * 2 + 2, replayed=True)
-        assert len(everything(store)["a"]) == count * 2
+            assert store.append(sent) == Answer("a", head + 1, head + 2, replayed=True)
+        assert len(everything(store)["a"]) == count * 2 + 1
         store.close()
 
 
 def cut_when_stored(proxy: Proxy, witness: psycopg.Connection[tuple[object, ...]], key: str) -> None:
     """The commit happened, its answer is on the way: now the network breaks."""
-    while not witness.execute(f"SELECT 1 FROM {NAMESPACE}.keys WHERE key = %s", (key,)).fetchall():
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not witness.execute(f"SELECT 1 FROM {NAMESPACE}.keys WHERE key = %s", (key,)).fetchall():
         time.sleep(0.001)
     proxy.cut()
 

@@ -83,7 +83,8 @@ def test_an_append_that_hangs_is_in_doubt_and_a_read_is_not(store: PostgresEvent
         store.load("a", "k", 0)
     assert not reading.value.in_doubt
     proxy.forward()
-    store.append(append("b", 0, "on this connection the statement is known"))
+    for version in range(2):
+        store.append(append("b", version, "so that this connection knows the statements"))
     proxy.mute_replies()
     sent = append("a", 1, "two")
     with pytest.raises(Unavailable) as writing:
