@@ -6,10 +6,12 @@ Without an identity provider nobody can be told from anybody else, so such a fun
 from collections.abc import Mapping
 from ipaddress import ip_address
 
+from hosts.gateway_settings import GatewaySettings
 from runtime.domain import App, Command
 from runtime.domain.api import Identity
 from runtime.errors import Malformed, Misconfigured
-from runtime.live.identity import Verifier, token_of
+from runtime.live.identity import Anonymous, JwtVerifier, Verifier, token_of
+from runtime.live.revocation import Revocation
 from runtime.live.rights import may_send
 
 
@@ -30,6 +32,14 @@ def refuse_strangers(host: str, *, verified: bool) -> None:
             f"--host {host} lets other machines send any command: set TRIMARAN_JWKS, TRIMARAN_ISSUER and TRIMARAN_AUDIENCE, "
             "or listen on 127.0.0.1"
         )
+
+
+def verifier_of(told: GatewaySettings) -> Verifier:
+    """Who is believed: the tokens of the identity provider, or nobody's."""
+    if not told.jwks:
+        return Anonymous()
+    revocation = Revocation(told.revoked, poll_s=told.limits.revocation_poll_s) if told.revoked else None
+    return JwtVerifier(told.jwks, issuer=told.issuer, audience=told.audience, revocation=revocation)
 
 
 class Admission:

@@ -1,18 +1,19 @@
 """A plain HTTP face of the command path and the rows, on the standard library's server: for one machine, behind nothing.
 
-    POST /commands        a tagged JSON command; headers Idempotency-Key, Tenant, traceparent
-                          200 {"token","stream","first","last","replayed"} · 400 malformed or rejected · 409 conflict, key reused · 503
+    POST /commands        a tagged JSON command; headers Idempotency-Key, Tenant, traceparent, Authorization
+                          200 {"token","stream","first","last","replayed"} · 400 malformed or rejected · 401, 403 · 409 conflict, key reused · 503
     GET  /rows/<part>     ?first=&cursor=                    a page
     GET  /rows/<part>     ?key=&after=<token>                one row, not older than the token
     GET  /health          200 {"app","lag","failure"} · 503 when a part of the process has stopped
 
-The GraphQL gateway is for clients; this is for people with curl and for function hosts.
+Errors are {"error", "code"}, with the codes of GraphQL errors. The GraphQL gateway is for clients; this is for people with curl and for
+function hosts. Callers are told apart where an admission is given; without one this answers programs of one machine.
 """
 
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -23,7 +24,11 @@ from runtime.domain.rows import as_json
 from runtime.errors import Conflict, KeyReused, Malformed, Misconfigured, Rejected, Stopped, Unavailable
 from runtime.flow.command import Commands
 from runtime.flow.reading import Reading
+from runtime.live.errors import Forbidden, Unauthenticated, code_of
 from runtime.steps import run
+
+if TYPE_CHECKING:  # costs the import of a token library
+    from hosts.admission import Admission
 
 BODY_MAX = 4 * 1024 * 1024  # bytes; a command that fits no append is refused before it is parsed
 IDLE_S = 30.0
@@ -35,18 +40,22 @@ type Health = Callable[[], tuple[bool, dict[str, Any]]]
 class Face:
     """What the server answers, without the server."""
 
-    def __init__(self, app: App, commands: Commands, reading: Reading | None, health: Health) -> None:
-        self._app, self._commands, self._reading, self._health = app, commands, reading, health
+    def __init__(
+        self, app: App, commands: Commands | None, reading: Reading | None, health: Health, admission: "Admission | None" = None
+    ) -> None:
+        self._app, self._commands, self._reading, self._health, self._admission = app, commands, reading, health, admission
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Carry out a command."""
-        if path != "/commands":
-            return 404, {"error": f"there is no POST {path}: POST /commands"}
+        commands = self._commands
+        if path != "/commands" or commands is None:
+            return 404, {"error": f"there is no POST {path}" + (": POST /commands" if commands else "")}
 
         def work() -> object:
             command = self._app.commands.decode(body)
-            key, tenant, trace = headers.get("idempotency-key", ""), headers.get("tenant", ""), headers.get("traceparent", "")
-            answer = self._commands.send(command, key, tenant, "", trace)
+            tenant = headers.get("tenant", "") if self._admission is None else self._admission.tenant(command, headers)
+            key, trace = headers.get("idempotency-key", ""), headers.get("traceparent", "")
+            answer = commands.send(command, key, tenant, "", trace)
             fields = {name: getattr(answer, name) for name in ("stream", "first", "last", "replayed")}
             return {"token": answer.token} | fields
 
@@ -70,12 +79,23 @@ def replied(work: Callable[[], object]) -> Reply:
     """The status that stands for how work went; errors as one line of text."""
     try:
         return 200, work()
-    except (Conflict, KeyReused) as error:
-        return 409, {"error": str(error)}
-    except Rejected as error:
-        return 400, {"error": str(error)}
-    except (Unavailable, Stopped) as error:
-        return 503, {"error": str(error)}
+    except (Rejected, Conflict, Unavailable, Stopped) as error:
+        return status_of(error), {"error": str(error), "code": code_of(error)}
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error of the tree."""
+    match error:
+        case Unauthenticated():
+            return 401
+        case Forbidden():
+            return 403
+        case Conflict() | KeyReused():
+            return 409
+        case Rejected():
+            return 400
+        case _:
+            return 503
 
 
 def one_row(reading: Reading, part: str, asked: Mapping[str, str]) -> object:

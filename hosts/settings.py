@@ -37,7 +37,7 @@ class Settings(Struct, frozen=True):
 def settings(app: str = "", events: str = "", rows: str = "", bus: str = "", host: str = "", port: int | None = None) -> Settings:
     """What was not said comes from the environment, then from the defaults. Raises `Misconfigured`."""
     app = _said(app, "APP", "shop")
-    home = f"{DATA}/{app.replace(':', '.')}"
+    home = folder_of(app)
     return Settings(
         app,
         _said(events, "EVENTS", f"sqlite:///{home}/events.db"),
@@ -46,6 +46,11 @@ def settings(app: str = "", events: str = "", rows: str = "", bus: str = "", hos
         _said(host, "HOST", "127.0.0.1"),
         _port(_said("" if port is None else str(port), "PORT", "8000")),
     )
+
+
+def folder_of(app: str) -> str:
+    """Where this machine keeps what belongs to an app, below the working directory."""
+    return f"{DATA}/{app.replace(':', '.')}"
 
 
 def _said(option: str, name: str, default: str) -> str:

@@ -34,9 +34,19 @@ def signed_in(identity: Identity) -> bool:
     return bool(identity.subject)
 
 
+class Role(Struct, frozen=True):
+    """Lets subjects in whose `roles` claim is a list with this role; a claim of another shape names none."""
+
+    name: str
+
+    def __call__(self, identity: Identity) -> bool:
+        roles = identity.claims.get("roles", ())
+        return isinstance(roles, list | tuple) and self.name in roles
+
+
 def role(name: str) -> Allow:
     """Subjects whose `roles` claim lists this role."""
-    return lambda identity: name in identity.claims.get("roles", ())
+    return Role(name)
 
 
 def owner(field: str = "owner") -> Allow:

@@ -1,0 +1,119 @@
+"""The gateway as a process: GraphQL over HTTP and WebSocket on rows that others project, commands carried out by others.
+
+`python -m hosts.gateway --app shop --rows postgresql://… --bus kafka://… --events postgresql://… --port 8000`
+
+With TRIMARAN_COMMANDS=https://… mutations go to the command functions and `--events` is not opened. Nobody is let in unless
+TRIMARAN_JWKS says who signs tokens (hosts.gateway_settings); `trimaran dev` signs its own.
+"""
+
+import argparse
+import threading
+from contextlib import ExitStack
+
+from msgspec import Struct
+from starlette.routing import BaseRoute
+
+from hosts.admission import verifier_of
+from hosts.gateway_settings import GatewaySettings, gateway_settings
+from hosts.http import Face, Health
+from hosts.process import host, ready
+from hosts.providers import open_bus, open_events, open_rows
+from hosts.remote_commands import RemoteCommands
+from hosts.serving import Serving
+from hosts.settings import Settings
+from hosts.site import Site
+from hosts.telemetry import telemetry
+from runtime.domain import App
+from runtime.flow.command import Commands
+from runtime.flow.reading import Reading
+from runtime.live.asgi import Gateway
+from runtime.live.engine import Engine, Sender
+from runtime.live.hub import Hub
+from runtime.live.identity import Verifier
+from runtime.live.quotas import Quotas
+from runtime.live.requests import CALLER_TOKEN
+from runtime.ports import ReadStore, Signals
+
+
+class Ports(Struct):
+    """What a gateway works on, opened."""
+
+    rows: ReadStore
+    signals: Signals
+    sender: Sender
+    face: Face
+
+
+def sender_of(commands: Commands) -> Sender:
+    """Mutations that are carried out in this process."""
+    return lambda command, key, tenant, trace: commands.send(command, key, tenant, "", trace)
+
+
+def open_gateway(
+    app: App,
+    ports: Ports,
+    told: Settings,
+    rules: GatewaySettings,
+    verifier: Verifier,
+    *,
+    pages: list[BaseRoute] | None = None,
+    plain: bool = False,
+) -> Serving:
+    """The gateway on its port, bound but not started."""
+    engine = Engine(
+        app,
+        Reading(app, ports.rows),
+        ports.sender,
+        limits=rules.limits,
+        production=rules.production,
+        telemetry=telemetry(),
+    )
+    hub = Hub(app, ports.rows, ports.signals, limits=rules.limits)
+    gateway = Gateway(
+        engine,
+        hub,
+        verifier,
+        limits=rules.limits,
+        origins=rules.origins,
+        production=rules.production,
+        quotas=Quotas(rules.limits),
+    )
+
+    async def end() -> None:
+        await gateway.drain()
+        await hub.stop()
+
+    site = Site(gateway, ports.face, begin=hub.start, end=end, pages=pages or [], plain=plain)
+    return Serving(site, told.host, told.port, message_bytes=rules.limits.message_bytes, keep_alive_s=rules.limits.keep_alive_s)
+
+
+def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:
+    """Answer GraphQL over HTTP and WebSocket until SIGTERM, then close every socket with 1001."""
+    rules = gateway_settings(production=True)
+    rows = open_rows(told.rows, app)
+    stack.callback(rows.close)
+    bus, signals = open_bus(told.bus, app)
+    stack.callback(signals.close)
+    bus.close()  # only the signals that travel beside it are heard here
+    ports = Ports(rows, signals, _sender(told, rules, app, stack), Face(app, None, None, _health(app)))
+    serving = open_gateway(app, ports, told, rules, verifier_of(rules))
+    stack.callback(serving.stop)
+    serving.start()
+    ready(f"gateway of {app.name} on {serving.url}/graphql")
+    stop.wait()
+
+
+def _sender(told: Settings, rules: GatewaySettings, app: App, stack: ExitStack) -> Sender:
+    if rules.commands:
+        return RemoteCommands(app, rules.commands, CALLER_TOKEN.get).send
+    events = open_events(told.events, app)
+    stack.callback(events.store.close)
+    return sender_of(Commands(app, events.store, events.snapshots, telemetry=telemetry()))
+
+
+def _health(app: App) -> Health:
+    return lambda: (True, {"app": app.name})
+
+
+if __name__ == "__main__":
+    host("gateway", ("rows", "bus"), run)

@@ -1,0 +1,95 @@
+"""Which path leads where on a gateway's one port.
+
+    /graphql             the gateway: WebSocket and HTTP; for a browser's GET, where pages are shown, the explorer (GraphiQL)
+    /health              200 or 503, for whoever watches the process
+    /commands, /rows/…   the plain face, only for programs of this machine (dev and demo)
+
+The gateway is called directly, without a framework around its `send`: every frame would pay for it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hosts.admission import on_this_machine
+from hosts.http import BODY_MAX, Face, Reply
+
+PATH = "/graphql"
+
+type Begin = Callable[[], Awaitable[None]]
+
+
+class Site:
+    """The ASGI app of a gateway process. `pages` are routes for people, the one at `/graphql` serves a browser's GET."""
+
+    def __init__(self, gateway: ASGIApp, face: Face, *, begin: Begin, end: Begin, pages: list[BaseRoute], plain: bool) -> None:
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            await begin()
+            try:
+                yield
+            finally:
+                await end()
+
+        self._gateway, self._shows_pages = gateway, bool(pages)
+        routes: list[BaseRoute] = [Route("/health", _plain(face, local=False), methods=["GET"]), *pages]
+        if plain:
+            routes += [Route("/commands", _plain(face), methods=["POST"]), Route("/rows/{part}", _plain(face), methods=["GET"])]
+        if pages:
+            routes.append(Route("/", lambda _: RedirectResponse(PATH), methods=["GET"]))
+        self._others = Starlette(routes=routes, lifespan=lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection or request."""
+        if scope["type"] != "lifespan" and scope["path"] == PATH and not (self._shows_pages and _for_people(scope)):
+            await self._gateway(scope, receive, send)
+        else:
+            await self._others(scope, receive, send)
+
+
+def _for_people(scope: Scope) -> bool:
+    """A browser that opens the address: it asks for HTML, and for no operation."""
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or b"query=" in scope["query_string"]:
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def _plain(face: Face, *, local: bool = True) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint of the plain face. `local`: no web page may use it, whatever name it reaches this machine by."""
+
+    async def endpoint(request: Request) -> Response:
+        if local and not _from_this_machine(request):
+            return _response((403, {"error": "the plain face is for programs of this machine: use /graphql"}))
+        if request.method != "POST":
+            target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return _response(await asyncio.to_thread(face.get, target))
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > BODY_MAX:
+            refused = (413 if length.isdigit() else 411, {"error": f"send Content-Length, at most {BODY_MAX:,}"})
+            return _response(refused, {"Connection": "close"})
+        body = await request.body()
+        return _response(await asyncio.to_thread(face.post, request.url.path, body, dict(request.headers)))
+
+    return endpoint
+
+
+def _from_this_machine(request: Request) -> bool:
+    """No name that was pointed here (DNS rebinding), and no foreign page behind it."""
+    host = urlsplit(f"//{request.headers.get('host', '')}")
+    if not on_this_machine(host.hostname or ""):
+        return False
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == host.netloc
+
+
+def _response(reply: Reply, headers: dict[str, str] | None = None) -> Response:
+    status, content = reply
+    return Response(msgspec.json.encode(content), status, headers, "application/json")
