@@ -11,14 +11,14 @@ from typing import Any
 
 from msgspec import structs
 
-from cli.dev import health
+from cli.dev import health, introduce
 from cli.opening import opened, prepare
 from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say, stop_on_signals
 from cli.progress import bar
 from hosts.audit import Audit, audit
 from hosts.feed import Fed, Feed
-from hosts.http import Face, Server
 from hosts.local import Local, open_local
+from hosts.local_gateway import open_local_gateway
 from hosts.settings import Settings, load_app
 from runtime.errors import Misconfigured
 from runtime.flow.command import Commands
@@ -88,7 +88,9 @@ def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -
         raise Exit(INTERRUPTED)
 
 
-def demo(told: Settings, first: date, last: date, speed: float, *, json: bool, fresh: bool, chaos: int | None) -> None:
+def demo(
+    told: Settings, first: date, last: date, speed: float, *, json: bool, fresh: bool, chaos: int | None, stay: bool, browser: bool
+) -> None:
     """Everything in one process, the feed, and the board; then the whole is compared with the csv."""
     stop = threading.Event()
     stop_on_signals(stop)
@@ -97,17 +99,20 @@ def demo(told: Settings, first: date, last: date, speed: float, *, json: bool, f
         local = open_local(told, app, stack, fresh=fresh, chaos=chaos)
         if local.events.store.heads("flight-", 1):
             remark(f"flights of an earlier run are in {told.events}: going on after them (--fresh starts again from nothing)")
-        server = Server(Face(app, local.commands, local.reading, lambda: health(local)), told.host, told.port)
-        stack.callback(server.stop)
+        gateway = open_local_gateway(local, told, lambda: health(local))
+        stack.callback(gateway.serving.stop)
         local.start()
-        server.start()
-        remark(f"{app.name} runs on {server.url}: GET /rows/board, GET /health")
+        gateway.serving.start()
+        introduce(app.name, gateway, remark, browser=browser)
         feeding = Feed(
             local.commands, local.events.store, local.rows, first, last, speed=speed, follow=local.follow(SAGA), turns=local.turns
         )
         started = time.monotonic()
         whole = _go(local, feeding, stop, json=json)
         seconds = time.monotonic() - started
+        if whole and stay:
+            remark("every flight is there; GraphQL goes on until Ctrl-C")
+            stop.wait()
         local.stop()
         if local.failure is not None:
             raise local.failure

@@ -1,32 +1,46 @@
-"""`trimaran dev`: the whole app in one process, with a plain HTTP face."""
+"""`trimaran dev`: the whole app in one process, with live GraphQL, a page to try it, and a plain HTTP face."""
 
+import os
+import sys
 import threading
+import webbrowser
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from cli.output import remark, say, stop_on_signals
-from hosts.http import Face, Server
 from hosts.local import Local, open_local
+from hosts.local_gateway import LocalGateway, open_local_gateway
 from hosts.settings import Settings, load_app
 
 
-def dev(told: Settings) -> None:
+def dev(told: Settings, *, browser: bool) -> None:
     """Run until Ctrl-C."""
     stop = threading.Event()
     stop_on_signals(stop)
     app = load_app(told.app)
     with ExitStack() as stack:
         local = open_local(told, app, stack)
-        server = Server(Face(app, local.commands, local.reading, lambda: health(local)), told.host, told.port)
-        stack.callback(server.stop)
+        gateway = open_local_gateway(local, told, lambda: health(local))
+        stack.callback(gateway.serving.stop)
         local.start()
-        server.start()
-        say(f"{app.name} runs on {server.url}: POST /commands, GET /rows/<part>, GET /health; Ctrl-C ends it")
+        gateway.serving.start()
+        introduce(app.name, gateway, say, browser=browser)
         while not stop.wait(0.2) and not local.stop_event.is_set():
             pass
         remark("draining …")
     if local.failure is not None:
         raise local.failure
+
+
+def introduce(name: str, gateway: LocalGateway, tell: Callable[[str], None], *, browser: bool) -> None:
+    """Say where it is, and show it to somebody who sits before the screen."""
+    url = f"{gateway.serving.url}/graphql"
+    tell(f"{name} runs on {url}: HTTP and WebSocket (graphql-transport-ws)" + ("; open it to try it out" if gateway.shows_pages else ""))
+    if gateway.tokens is not None:
+        tell("it believes tokens of `trimaran token SUBJECT --role …`; also POST /commands, GET /rows/<part>, GET /health; Ctrl-C ends it")
+    if browser and gateway.shows_pages and sys.stdout.isatty() and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
+        webbrowser.open(url)
 
 
 def health(local: Local) -> tuple[bool, dict[str, Any]]:

@@ -48,12 +48,12 @@ cli.add_typer(rebuilding, name="rebuild")
 def dev(
     app: App = "", events: Events = "", rows: Rows = "", bus: Bus = "", host: Host = "", port: Port = None, no_open: NoOpen = False
 ) -> None:
-    """Run an app in one process: commands, relay, projectors, sagas, and a plain HTTP face."""
+    """Run an app in one process: commands, relay, projectors, sagas, and live GraphQL with a page to try it."""
 
     def work() -> None:
         from cli.dev import dev as run
 
-        run(settings(app, events, rows, bus, host, port))
+        run(settings(app, events, rows, bus, host, port), browser=not no_open)
 
     guarded(work)
 
@@ -67,6 +67,7 @@ def demo(
     json: Json = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="remove what an earlier run left and start from nothing")] = False,
     chaos: Annotated[int | None, typer.Option("--chaos", help="seed of a bus that repeats, shuffles and loses messages")] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="go on answering GraphQL when the last flight is there, until Ctrl-C")] = False,
     app: Flights = "flights",
     events: Events = "",
     rows: Rows = "",
@@ -83,7 +84,7 @@ def demo(
         told = settings(app, events, rows, bus, host, demo.port(port))
         demo.check_name(name, told)
         days = demo.parse_day("from", first), demo.parse_day("to", last)
-        demo.demo(told, *days, demo.parse_speed(speed), json=json, fresh=fresh, chaos=chaos)
+        demo.demo(told, *days, demo.parse_speed(speed), json=json, fresh=fresh, chaos=chaos, stay=stay, browser=not no_open)
 
     guarded(work)
 
@@ -211,6 +212,39 @@ def load(file: Annotated[str, typer.Argument(help="an export; - for stdin")], ap
         from cli.data import load as run
 
         run(settings(app, events, rows), file)
+
+    guarded(work)
+
+
+# --- GraphQL
+
+
+@cli.command()
+def schema(app: App = "") -> None:
+    """Print the GraphQL schema that the gateway makes of an app."""
+
+    def work() -> None:
+        from cli.gateway import schema as run
+
+        run(settings(app))
+
+    guarded(work)
+
+
+@cli.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="who the bearer is, such as ann")],
+    role: Annotated[list[str] | None, typer.Option("--role", help="a role of theirs; may be said again")] = None,
+    claim: Annotated[list[str] | None, typer.Option("--claim", help="name=value, the value JSON or text; may be said again")] = None,
+    hours: Annotated[float, typer.Option("--hours", help="how long it is good", min=0.001, max=720.0)] = 12.0,
+    app: App = "",
+) -> None:
+    """Sign a token that `trimaran dev` and `trimaran demo` believe, in this working directory."""
+
+    def work() -> None:
+        from cli.gateway import token as run
+
+        run(settings(app), subject, role or [], claim or [], hours)
 
     guarded(work)
 

@@ -21,7 +21,7 @@ Host = Annotated[str, typer.Option("--host", help="address to listen on [env: TR
 Port = Annotated[
     int | None, typer.Option("--port", help="port to listen on, 0: any free one [env: TRIMARAN_PORT; default: 8000]", show_default=False)
 ]
-NoOpen = Annotated[bool, typer.Option("--no-open", help="open no browser (there is no page yet)")]
+NoOpen = Annotated[bool, typer.Option("--no-open", help="open no browser")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout")]
 First = Annotated[str, typer.Option("--from", help="first day of 2013")]
 Last = Annotated[str, typer.Option("--to", help="last day of 2013")]

@@ -11,6 +11,11 @@ import threading
 from contextlib import ExitStack
 
 from msgspec import Struct
+from runtime.live.asgi import Gateway
+from runtime.live.engine import Engine, Sender
+from runtime.live.hub import Hub
+from runtime.live.identity import Verifier
+from runtime.live.quotas import Quotas
 from starlette.routing import BaseRoute
 
 from hosts.admission import verifier_of
@@ -26,11 +31,6 @@ from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.flow.command import Commands
 from runtime.flow.reading import Reading
-from runtime.live.asgi import Gateway
-from runtime.live.engine import Engine, Sender
-from runtime.live.hub import Hub
-from runtime.live.identity import Verifier
-from runtime.live.quotas import Quotas
 from runtime.live.requests import CALLER_TOKEN
 from runtime.ports import ReadStore, Signals
 
