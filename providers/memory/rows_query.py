@@ -19,7 +19,7 @@ def page(table: Table, query: Query, rows: Mapping[str, Stored]) -> Page:
     after = cursors.read(table, query)
     found: list[tuple[Place, Stored]] = []
     for key, stored in rows.items():
-        if stored.values is None or (query.tenant is not None and stored.tenant != query.tenant):
+        if stored.values is None or (query.tenant is not None and stored.tenant != query.tenant) or (query.key and key != query.key):
             continue
         place = ([stored.values[position] for position in positions], key)
         if after is not None and compare(place, after) <= 0:
@@ -29,11 +29,8 @@ def page(table: Table, query: Query, rows: Mapping[str, Stored]) -> Page:
     by_place = cmp_to_key(compare)
     found.sort(key=lambda one: by_place(one[0]))
     shown = found[: query.first]
-    cursor = ""
-    if len(found) > len(shown):
-        values, key = shown[-1][0]
-        cursor = cursors.write(table, query, key, values)
-    return Page([(place[1], Row(stored.values, stored.revision)) for place, stored in shown], cursor)
+    answered = [(place[1], Row(stored.values, stored.revision)) for place, stored in shown]
+    return cursors.page(table, query, answered, len(found) > len(shown))
 
 
 type Place = tuple[list[Value], str]  # what sorts a row: its values of the fields sorted by, then its key

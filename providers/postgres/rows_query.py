@@ -83,7 +83,7 @@ class Reading:
 
         found = self._database.query(work)
         rows = [(row[0], Row(tuple(row[2:]), row[1])) for row in found[: query.first]]
-        return Page(rows, cursors.after_last(table, query, rows) if len(found) > query.first else "")
+        return cursors.page(table, query, rows, len(found) > query.first)
 
     def _table(self, generation: int, table: Table) -> RowTable:
         """The row table of a part in whichever group has it."""

@@ -15,14 +15,15 @@ from providers.sql.asked import column_of
 from runtime.domain.filters import Filter, Order, Query
 from runtime.domain.tables import Kind, Table, Value
 from runtime.errors import Malformed
-from runtime.ports import Row
+from runtime.ports import Page, Row
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Asked(msgspec.Struct, frozen=True, omit_defaults=True):
     part: str
     where: Filter
     order: tuple[Order, ...]
     tenant: str | None
+    key: str = ""
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -36,18 +37,26 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 _DECODER = msgspec.json.Decoder(Place)
 
 
-def write(table: Table, query: Query, key: str, values: Sequence[Value]) -> str:
+def page(table: Table, query: Query, rows: list[tuple[str, Row]], more: bool) -> Page:
+    """The page that these rows are, with the cursor after the last if there are more; the others are written when asked for."""
+    asked: list[str] = []
+    names = [column.name for column in table.columns]
+    positions = [names.index(order.field) for order in query.order]
+
+    def after(position: int) -> str:
+        if not asked:
+            asked.append(_hash(table, query))
+        key, row = rows[position]
+        assert row.values is not None
+        return _written(asked[0], key, [row.values[column] for column in positions])
+
+    return Page(rows, after(len(rows) - 1) if more else "", after) if rows else Page(rows, "")
+
+
+def _written(asked: str, key: str, values: Sequence[Value]) -> str:
     """The cursor after a row; `values` are those of the fields sorted by."""
     shown = tuple(None if value is None else value.isoformat() if isinstance(value, date) else repr_of(value) for value in values)
-    return urlsafe_b64encode(msgspec.json.encode(Place(_hash(table, query), key, shown))).decode().rstrip("=")
-
-
-def after_last(table: Table, query: Query, rows: Sequence[tuple[str, Row]]) -> str:
-    """The cursor after the last row of a page."""
-    key, row = rows[-1]
-    assert row.values is not None
-    positions = {column.name: position for position, column in enumerate(table.columns)}
-    return write(table, query, key, [row.values[positions[order.field]] for order in query.order])
+    return urlsafe_b64encode(msgspec.json.encode(Place(asked, key, shown))).decode().rstrip("=")
 
 
 def read(table: Table, query: Query) -> tuple[list[Value], str] | None:
@@ -84,5 +93,5 @@ _PARSED: dict[Kind, Any] = {
 def _hash(table: Table, query: Query) -> str:
     from hashlib import blake2b
 
-    asked = _Asked(table.part, query.where, query.order, query.tenant)
+    asked = _Asked(table.part, query.where, query.order, query.tenant, query.key)
     return blake2b(msgspec.json.encode(asked), digest_size=6).hexdigest()

@@ -32,6 +32,8 @@ class Statement:
             wanted.append(f"_tenant = {self._text(query.tenant)}")
             if query.tenant:
                 wanted.append("_tenant <> ''")  # says to the planner that the partial index has them all
+        if query.key:
+            wanted.append(f"_key = {self._text(query.key)}")
         wanted.append(self.filter(query.where))
         if after is not None:
             wanted.append(self.after(query.order, *after))

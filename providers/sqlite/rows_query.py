@@ -86,7 +86,7 @@ class Reading:
             with _dropped_meanwhile(table.part, generation):
                 found = connection.execute(text, statement.values).fetchall()
             rows = [(row[0], Row(source.decode_page(row), row[1])) for row in found[: query.first]]
-            return Page(rows, cursors.after_last(table, query, rows) if len(found) > query.first else "")
+            return cursors.page(table, query, rows, len(found) > query.first)
 
         with self._database.errors():
             return work(self._database.reader())  # a long read must not keep anybody from writing

@@ -67,13 +67,17 @@ class Order(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """A page of rows: filter, order, at most `first` rows after the opaque `cursor`; `tenant` None asks across tenants (operators only)."""
+    """A page of rows: filter, order, at most `first` rows after the opaque `cursor`; `tenant` None asks across tenants (operators only).
+
+    `key` asks for the one row that is stored under it, if it passes the filter: found by the key, not by looking through the rows.
+    """
 
     where: Filter = EVERYTHING
     order: tuple[Order, ...] = ()
     first: int = 100
     cursor: str = ""
     tenant: str | None = ""
+    key: str = ""
 
 
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -1,6 +1,6 @@
 """The read store: rows, watermarks, letters, changes, saga outbox and timers of one app, in one database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -73,11 +73,19 @@ class Transaction(Protocol):
         ...
 
 
+def _nowhere(position: int) -> str:
+    raise IndexError(position)
+
+
 class Page(Struct, frozen=True):
-    """Rows of a query with their keys and revisions, and the cursor after the last ("" = there is no more)."""
+    """Rows of a query with their keys and revisions, and the cursor after the last ("" = there is no more).
+
+    `after(n)` is the cursor after the nth row (from 0) of the page, worked out when somebody asks.
+    """
 
     rows: list[tuple[str, Row]]
     cursor: str
+    after: Callable[[int], str] = _nowhere
 
 
 class Seen(Struct, frozen=True):
@@ -134,6 +142,8 @@ class ReadStore(Protocol):
 
     def query(self, generation: int, table: Table, query: Query) -> Page:
         """Filter, sort and page: stable under concurrent writes, tombstones left out. One meaning on every provider (runtime.domain.filters).
+
+        The page goes on from the cursor after its last row as well as from the one after any other.
 
         Raises `Malformed` (names the field, `first` or `cursor`), `Misconfigured` when the generation has other columns.
         """

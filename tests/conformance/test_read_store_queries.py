@@ -223,6 +223,27 @@ def test_paging_is_stable_while_others_write(store: ReadStore) -> None:
     assert [key for key, _ in store.query(1, TICKETS, replace(query, cursor=rest.cursor)).rows] == ["o-40", "o-10"]
 
 
+def test_a_page_goes_on_after_any_of_its_rows(store: ReadStore) -> None:
+    write(store, rows=[ticket(f"o-{n}", n % 3) for n in range(6)])
+    query = Query(order=(Order("quantity", True),), first=4)
+    page = store.query(1, TICKETS, query)
+    whole = [key for key, _ in store.query(1, TICKETS, replace(query, first=6)).rows]
+    for position in range(4):
+        rest = store.query(1, TICKETS, replace(query, cursor=page.after(position), first=6))
+        assert [key for key, _ in rest.rows] == whole[position + 1 :]
+    assert page.after(3) == page.cursor
+
+
+def test_the_row_of_a_key_is_found_if_it_passes_the_filter_and_belongs_to_the_tenant(store: ReadStore) -> None:
+    write(store, rows=[ticket("a", 1), ticket("b", 1), ticket("t/a", 1, tenant="t"), ticket("d", 1)])
+    write(store, rows=[gone("d", 2)])
+    assert keys(store, key="a") == ["a"]
+    assert keys(store, key="t/a", tenant="t") == ["t/a"]
+    assert keys(store, key="a", where=Compare("quantity", "gt", 1)) == []
+    for other in ({"key": "c"}, {"key": "d"}, {"key": "t/a"}, {"key": "a", "tenant": "t"}):
+        assert keys(store, **other) == [], other
+
+
 def test_a_cursor_of_another_question_is_refused(store: ReadStore) -> None:
     write(store, rows=[ticket("a"), ticket("b", 2)])
     query = Query(Compare("quantity", "ge", 1), (Order("quantity"),), first=1)
