@@ -1,0 +1,118 @@
+// GraphiQL on this host's /graphql: queries and mutations by HTTP, subscriptions by graphql-transport-ws on the same address.
+"use strict";
+
+const settings = JSON.parse(document.getElementById("settings").textContent);
+const address = new URL(settings.endpoint, location.href);
+const REFUSED = [4400, 4401, 4403, 4406, 4409, 4429]; // trying again would be refused again
+
+// one socket for all live tabs, a new one when the headers say another token
+let socket = null;
+let socketHeaders = "";
+
+function live(headers) {
+  const wanted = JSON.stringify(headers);
+  if (socket === null || wanted !== socketHeaders) {
+    if (socket !== null) socket.dispose();
+    socketHeaders = wanted;
+    socket = graphqlWs.createClient({
+      url: address.href.replace(/^http/, "ws"),
+      connectionParams: headers,
+      retryAttempts: 30,
+      shouldRetry: (event) => Boolean(event && "code" in event && !REFUSED.includes(event.code)),
+    });
+  }
+  return socket;
+}
+
+// a subscription as GraphiQL takes it; after a lost connection it goes on from its last cursor, where the operation takes `$after`
+function subscribe(params, headers, operation) {
+  const resumes = operation.variableDefinitions.some((definition) => definition.variable.name.value === "after");
+  const payload = { ...params, variables: { ...params.variables } };
+  return {
+    subscribe(sink) {
+      const unsubscribe = live(headers).subscribe(payload, {
+        next(result) {
+          const update = Object.values(result.data || {})[0];
+          if (resumes && update && update.cursor) payload.variables.after = update.cursor;
+          sink.next(result);
+        },
+        error: (problem) => sink.error(told(problem)),
+        complete: () => sink.complete(),
+      });
+      return { unsubscribe };
+    },
+  };
+}
+
+// what the response pane shows of a refusal: GraphQL errors as they are, a closed socket in words
+function told(problem) {
+  if (Array.isArray(problem)) return { errors: problem };
+  if (problem && "code" in problem) return { message: `the gateway closed the connection: ${problem.code} ${problem.reason}` };
+  return { message: problem && problem.message ? problem.message : "the connection was lost" };
+}
+
+async function fetched(params, headers) {
+  const answer = await fetch(address, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/graphql-response+json, application/json", ...headers },
+    body: JSON.stringify(params),
+  });
+  const text = await answer.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`HTTP ${answer.status}: ${text.slice(0, 500)}`);
+  }
+}
+
+function fetcher(params, options) {
+  const headers = (options && options.headers) || {};
+  const operations = ((options && options.documentAST) || { definitions: [] }).definitions.filter(
+    (definition) => definition.kind === "OperationDefinition",
+  );
+  const operation =
+    operations.find((definition) => definition.name && definition.name.value === params.operationName) || operations[0];
+  return operation && operation.operation === "subscription" ? subscribe(params, headers, operation) : fetched(params, headers);
+}
+
+// what a visitor typed stays with this app and these examples: several apps take turns on one port
+const prefix = `trimaran:${settings.storage}:`;
+const storage = {
+  getItem: (name) => localStorage.getItem(prefix + name),
+  setItem: (name, value) => localStorage.setItem(prefix + name, value),
+  removeItem: (name) => localStorage.removeItem(prefix + name),
+  clear() {
+    for (const name of Object.keys(localStorage)) if (name.startsWith(prefix)) localStorage.removeItem(name);
+  },
+  get length() {
+    return Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
+  },
+};
+
+const headers = settings.token ? JSON.stringify({ Authorization: `Bearer ${settings.token}` }, null, 2) : undefined;
+const tabs = settings.examples.map(({ query, variables }) => ({
+  query,
+  variables: variables ? JSON.stringify(variables, null, 2) : undefined,
+  headers,
+}));
+
+const { createElement } = React;
+ReactDOM.createRoot(document.getElementById("graphiql")).render(
+  createElement(
+    GraphiQL,
+    {
+      fetcher,
+      storage,
+      defaultTabs: tabs.length ? tabs : undefined,
+      defaultHeaders: headers,
+      defaultEditorToolsVisibility: tabs.some((tab) => tab.variables) ? "variables" : true,
+      shouldPersistHeaders: false,
+      showPersistHeadersSettings: false,
+    },
+    createElement(
+      GraphiQL.Logo,
+      null,
+      createElement("span", { className: "app" }, createElement("img", { src: settings.icon, alt: "" }), settings.title),
+    ),
+  ),
+);
