@@ -95,6 +95,27 @@ def cost(ours: Turn, peer: Turn, *, turns: int, scale: float = 1.0) -> Round:
     return measure
 
 
+def spent(ours: Turn, peer: Turn, *, turns: int, scale: float = 1.0) -> Round:
+    """A round of work done: what all turns cost us over what they cost the peer; values are a turn's mean times `scale`."""
+
+    def measure() -> Sample:
+        our_costs, peer_costs = _alternate(ours, peer, turns)
+        our_cost, peer_cost = sum(our_costs) / turns, sum(peer_costs) / turns
+        return Sample(our_cost / peer_cost, our_cost * scale, peer_cost * scale)
+
+    return measure
+
+
+def bounded(turn: Turn, most: float) -> Round:
+    """A round against a bound instead of a peer: the turn's value over the most that it may be."""
+
+    def measure() -> Sample:
+        value = turn()
+        return Sample(value / most, value)
+
+    return measure
+
+
 def _alternate(ours: Turn, peer: Turn, turns: int) -> tuple[list[float], list[float]]:
     our_costs, peer_costs = [], []
     for _ in range(turns):

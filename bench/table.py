@@ -13,7 +13,7 @@ from bench.measure import Line, Result, Sample, result, rounds_of
 from bench.missing import Missing
 
 WIDTH = 160  # of a table in a file
-MODULES = ("sqlite_lines", "postgres_lines", "project_lines", "cold_lines", "kafka_lines", "latency_lines", "year_lines")
+MODULES = ("sqlite_lines", "postgres_lines", "project_lines", "cold_lines", "kafka_lines", "latency_lines", "year_lines", "gateway_lines")
 
 
 def all_lines() -> dict[str, Line]:
@@ -22,7 +22,7 @@ def all_lines() -> dict[str, Line]:
 
 
 def run(names: Sequence[str] | None = None, rounds: int = 5, json: bool = False) -> int:
-    """Measure these lines (None: all) and print them; a name that ends in * takes all lines that begin like it."""
+    """Measure these lines (None: all) and print them; a name that is no line's but begins some (`gateway`) takes them all, as `gateway-*`."""
     from bench import servers
 
     known = all_lines()
@@ -56,7 +56,8 @@ def _chosen(known: dict[str, Line], names: Sequence[str] | None) -> tuple[list[L
     chosen: dict[str, Line] = {}
     unknown = []
     for name in names:
-        found = [each for each in known if each.startswith(name[:-1])] if name.endswith("*") else [each for each in known if each == name]
+        group = name[:-1] if name.endswith("*") else f"{name}-"
+        found = [name] if name in known else [each for each in known if each.startswith(group)]
         if not found:
             unknown.append(name)
         chosen.update((each, known[each]) for each in found)
