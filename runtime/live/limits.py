@@ -12,15 +12,23 @@ class Limits(Struct, frozen=True):
 
     # before anything is parsed
     message_bytes: int = 128 * 1024  # a frame or an HTTP body
-    # a document
+    document_bytes: int = 16 * 1024  # of its query text; long literals belong into variables
+    nesting: int = 50  # brackets within brackets, before parsing: a parser that calls itself
+    token_bytes: int = 16 * 1024  # of a bearer token
+    # a document; what a fragment holds counts wherever it is spread
     tokens: int = 1_000
     depth: int = 12
     aliases: int = 30
     directives: int = 30
+    directives_per_field: int = 5
     root_fields: int = 20
+    fields: int = 400
+    duplicates: int = 1_000  # pairs of fields with one response name, which a validator compares pair by pair
+    introspection_depth: int = 16  # the usual tools ask for 14
     fragments: int = 30
     complexity: int = 5_000  # fields, times the rows that a page asks for, in hundreds
     variables_bytes: int = 64 * 1024
+    variables_depth: int = 16
     documents_cached: int = 1_000
     # answers
     page_rows: int = 1_000  # `first` at most
@@ -34,6 +42,7 @@ class Limits(Struct, frozen=True):
     operations_per_identity: int = 1_000
     connections: int = 10_000  # in one process
     waiting_connections: int = 1_000  # … that have not been acknowledged yet
+    messages_per_second: int = 100  # of one connection, on average; ten seconds' worth at once
     outbox_bytes: int = 1024 * 1024  # for one slow connection, then newest wins per row
     outbox_rows: int = 1_000  # changed rows kept for one slow subscription, then close 1013
     keep_alive_s: float = 12.0
