@@ -1,0 +1,1 @@
+"""Amazon Web Services: API Gateway sockets, and connections in DynamoDB."""
