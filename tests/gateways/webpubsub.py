@@ -199,7 +199,8 @@ class WebPubSub:
         prefix = f"/api/hubs/{HUB}/connections/"
         if not path.startswith(prefix) or "api-version=" not in query:
             return Told(404)
-        id, _, verb = unquote(path.removeprefix(prefix)).partition("/")
+        name, _, verb = path.removeprefix(prefix).partition("/")
+        id = unquote(name)
         await self._delays()
         try:
             if asked.method == "DELETE" and not verb:
