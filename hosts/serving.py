@@ -9,6 +9,7 @@ import threading
 import uvicorn
 from uvicorn._types import ASGIApplication
 
+from hosts.quick_frames import QuickFrames
 from runtime.errors import Misconfigured, Unavailable
 
 START_S = 10.0
@@ -28,7 +29,7 @@ class Serving:
                 app,
                 loop="uvloop",
                 http="httptools",
-                ws="websockets-sansio",
+                ws=QuickFrames,
                 ws_max_size=message_bytes,
                 ws_per_message_deflate=False,
                 ws_ping_interval=keep_alive_s,
