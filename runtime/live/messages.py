@@ -72,14 +72,23 @@ def parse(data: str | bytes, limits: Limits) -> Message | Violation:
         return TOO_BIG
     try:
         raw = data.encode() if isinstance(data, str) else data
-        if len(raw) > limits.message_bytes:
-            return TOO_BIG
-        message = msgspec.json.decode(raw)
-    except (ValueError, RecursionError):  # not UTF-8, not JSON (msgspec's errors are ValueErrors), or too deep
+        message = TOO_BIG if len(raw) > limits.message_bytes else decoded(raw)
+    except ValueError:
         return INVALID
-    if not isinstance(message, dict) or not shallow(raw, message):
-        return INVALID
-    return _message(message)
+    if isinstance(message, Violation):
+        return message
+    return _message(message) if isinstance(message, dict) else INVALID
+
+
+def decoded(raw: bytes) -> object:
+    """JSON; ValueError when it is not UTF-8, not JSON, or nested deeper than NESTING_MAX. The last of a repeated key counts."""
+    try:
+        value = msgspec.json.decode(raw)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not shallow(raw, value):
+        raise ValueError("nested too deeply")
+    return value
 
 
 def shallow(raw: bytes, value: object) -> bool:

@@ -50,6 +50,7 @@ INIT_LATE = Violation(4408, "Connection initialisation timeout")
 INIT_TWICE = Violation(4429, "Too many initialisation requests")
 INTERNAL = Violation(4500, "Internal server error")
 GOING_AWAY = Violation(1001, "Going away")
+SILENT = Violation(1001, "Gone silent")
 SLOW = Violation(1013, "Too slow")
 CROWDED = Violation(1013, "Too many connections")
 
@@ -70,6 +71,7 @@ class Happening(StrEnum):
     LATE = "no init in time"
     EXPIRED = "token expired"
     REVOKED = "token revoked"
+    SILENT = "pings unanswered"
     SLOW = "outbox over its bound"
     DRAIN = "shutdown"
     FAILED = "fault of ours"
@@ -120,6 +122,7 @@ CONNECTION: dict[tuple[Phase, Happening], Step] = {
     (_READY, _H.LATE): Step(_READY, Do.NOTHING),
     (_READY, _H.EXPIRED): Step(_CLOSED, EXPIRED),
     (_READY, _H.REVOKED): Step(_CLOSED, REVOKED),
+    (_READY, _H.SILENT): Step(_CLOSED, SILENT),
 }
 CONNECTION |= {(phase, _H.SLOW): Step(_CLOSED, SLOW) for phase in (_NEW, _INIT, _READY)}
 CONNECTION |= {(phase, _H.DRAIN): Step(_CLOSED, GOING_AWAY) for phase in (_NEW, _INIT, _READY)}
