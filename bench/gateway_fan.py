@@ -74,15 +74,13 @@ def ariadne(frame: str) -> Iterator[Child]:
 @contextlib.contextmanager
 def graphql_ws(frame: str) -> Iterator[Child]:
     """The reference server over our schema's SDL, sending the data of this frame."""
-    from graphql import print_schema
-    from runtime.live.schema import schema_of
-
     from bench.gateway_domain import app
     from bench.peers.npm import installed
+    from runtime.live.schema import print_schema
 
     with TemporaryDirectory(prefix="trimaran-bench-") as folder:
         sdl = Path(folder) / "ledger.graphql"
-        sdl.write_text(print_schema(schema_of(app)))
+        sdl.write_text(print_schema(app))
         data = json.dumps(json.loads(frame)["payload"]["data"])
         with child(["node", "peer.mjs", str(sdl), data], installed(GRAPHQL_WS, "graphql-ws-6.4.2")) as server:
             yield server
