@@ -1,0 +1,203 @@
+"""Documents made ready to run: guarded, parsed, validated and kept by their text, so that the same question costs little again.
+
+text ─▶ check_text ─▶ parse ─▶ check_shape ─▶ validate ─┐ kept, newest first
+variables ─▶ check_variables ─▶ coerce ─────────────────┴▶ check_document ─▶ Prepared
+"""
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    Node,
+    ObjectFieldNode,
+    OperationDefinitionNode,
+    ValueNode,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    get_variable_values,
+    parse,
+    validate,
+    visit,
+)
+from msgspec import Struct
+
+from runtime.live import guards
+from runtime.live.errors import Refused, refusal
+from runtime.live.limits import Limits
+from runtime.live.requests import Request
+
+ERRORS_MAX = 20  # told at once
+
+
+class Prepared(Struct, frozen=True):
+    """A parsed, guarded, validated operation with its variables; `memo` keeps what was compiled for it."""
+
+    request: Request
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    kind: str  # "query", "mutation" or "subscription"
+    variables: dict[str, Any]
+    resumed: frozenset[str] = frozenset()  # variables that are an `after` and nothing else
+    memo: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class _Known(Struct, frozen=True):
+    document: DocumentNode
+    operations: dict[str, OperationDefinitionNode]
+    resumed: frozenset[str]
+
+
+class Documents:
+    """The documents of one schema."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, *, production: bool) -> None:
+        self._schema, self._limits, self._production = schema, limits, production
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def prepare(self, request: Request) -> Prepared:
+        """The operation that a request asks for. Raises `Refused`."""
+        known = self._find(request.query)
+        operation = _operation(known, request.operation_name)
+        variables = self._variables(operation, request.variables or {})
+        guards.check_document(known.document, operation, variables, self._schema, self._limits)
+        return Prepared(request, known.document, operation, operation.operation.value, variables, known.resumed)
+
+    def _find(self, text: str) -> _Known:
+        with self._lock:
+            known = self._known.get(text)
+            if known is not None:
+                self._known.move_to_end(text)
+                return known
+        known = self._read(text)
+        with self._lock:
+            self._known[text] = known
+            while len(self._known) > self._limits.documents_cached:
+                self._known.popitem(last=False)
+        return known
+
+    def _read(self, text: str) -> _Known:
+        guards.check_text(text, self._limits)
+        try:
+            document = parse(text, max_tokens=self._limits.tokens)
+        except GraphQLSyntaxError as error:
+            raise Refused([_told(error, "BAD_REQUEST")]) from error
+        guards.check_shape(document, self._limits, self._production)
+        errors = validate(self._schema, document, max_errors=ERRORS_MAX, hide_suggestions=self._production)
+        if errors:
+            raise Refused([self._invalid(document, error) for error in errors])
+        operations = {one.name.value if one.name else "": one for one in document.definitions if isinstance(one, OperationDefinitionNode)}
+        return _Known(document, operations, _resumed(document))
+
+    def _invalid(self, document: DocumentNode, error: GraphQLError) -> dict[str, Any]:
+        """A validation error; one about a value that was written into the document names its field."""
+        message = guards.unsuggested(error, self._production)
+        node = error.nodes[0] if error.nodes else None
+        if not isinstance(node, ValueNode | ObjectFieldNode):
+            return _told(error, "BAD_REQUEST", message)
+        field = _place(document, node)
+        return _told(error, "BAD_INPUT", message, **({"field": field} if field else {}))
+
+    def _variables(self, operation: OperationDefinitionNode, given: Mapping[str, Any]) -> dict[str, Any]:
+        guards.check_variables(given, self._limits)
+        found = get_variable_values(
+            self._schema, operation.variable_definitions, dict(given), max_errors=ERRORS_MAX, hide_suggestions=self._production
+        )
+        if isinstance(found, list):
+            raise Refused([_bad_variable(error) for error in found])
+        return found
+
+
+def _operation(known: _Known, name: str | None) -> OperationDefinitionNode:
+    if name:
+        operation = known.operations.get(name)
+        if operation is None:
+            raise Refused([refusal(f"there is no operation {name!r:.100} in this document", "BAD_REQUEST")])
+        return operation
+    if len(known.operations) != 1:
+        text = (
+            "there is no operation in this document" if not known.operations else "say operationName: this document has several operations"
+        )
+        raise Refused([refusal(text, "BAD_REQUEST")])
+    return next(iter(known.operations.values()))
+
+
+AT = re.compile(r" at '([^']*)'")
+VARIABLE = re.compile(r"[Vv]ariable '\$(\w+)'")
+
+
+def _bad_variable(error: GraphQLError) -> dict[str, Any]:
+    """`extensions.field` is the variable, and the place inside it: `input.quantity`."""
+    place = AT.search(error.message) or VARIABLE.search(error.message)
+    return _told(error, "BAD_INPUT", **({"field": place[1]} if place else {}))
+
+
+def _told(error: GraphQLError, code: str, message: str = "", **more: Any) -> dict[str, Any]:
+    told = refusal(message or error.message, code, **more)
+    if error.locations:
+        told["locations"] = [location.formatted for location in error.locations]
+    return told
+
+
+class _Places(Visitor):
+    """Finds the names above a node."""
+
+    def __init__(self, sought: Node) -> None:
+        super().__init__()
+        self._sought = sought
+        self.found = ""
+
+    def enter(self, node: Node, _key: Any, _parent: Any, _path: Any, ancestors: Sequence[Any]) -> Any:
+        """Stop at the node."""
+        if node is not self._sought:
+            return None
+        above = [one for one in (*ancestors, node) if isinstance(one, ArgumentNode | ObjectFieldNode)]
+        variables = [f"${one.variable.name.value}" for one in ancestors if isinstance(one, VariableDefinitionNode)]
+        self.found = ".".join(variables + [one.name.value for one in above])
+        return self.BREAK
+
+
+def _place(document: DocumentNode, node: Node) -> str:
+    places = _Places(node)
+    visit(document, places)
+    return places.found
+
+
+class _Uses(Visitor):
+    """Counts how variables are used, and how often as an `after`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: dict[str, int] = {}
+        self.after: dict[str, int] = {}
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        """`after: $cursor`."""
+        if node.name.value == "after" and isinstance(node.value, VariableNode):
+            name = node.value.name.value
+            self.after[name] = self.after.get(name, 0) + 1
+
+    def enter_variable(self, node: VariableNode, _key: Any, parent: Any, *_: Any) -> None:
+        """Anywhere but in its definition."""
+        if not isinstance(parent, VariableDefinitionNode):
+            self.all[node.name.value] = self.all.get(node.name.value, 0) + 1
+
+
+def _resumed(document: DocumentNode) -> frozenset[str]:
+    """Variables that are `after` and nothing else: subscribers that differ in them alone see the same updates.
+
+    Generated subscriptions have `after` at their root field only.
+    """
+    uses = _Uses()
+    visit(document, uses)
+    return frozenset(name for name, count in uses.after.items() if uses.all[name] == count)

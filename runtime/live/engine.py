@@ -1,0 +1,214 @@
+"""The engine of a gateway: a request in, an answer or a plan out, on graphql-core, knowing nothing of sockets.
+
+prepare ─▶ execute                    query, mutation: one answer
+        ─▶ subscribe ─▶ Plan          a generated subscription; `render` makes each update's payload
+                     ─▶ generator     one of the app's own
+"""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable
+from hashlib import blake2b
+from inspect import isawaitable
+from typing import Any
+
+import msgspec
+from graphql import ExecutionResult, GraphQLError, ValueNode, execute
+from graphql.execution.subscribe import create_source_event_stream
+from msgspec.structs import replace
+
+from runtime.domain.api import Identity
+from runtime.domain.app import App
+from runtime.flow.reading import Reading
+from runtime.flow.telemetry import SILENT, Telemetry
+from runtime.flow.world import WORLD
+from runtime.live.context import Context, Sender, Site, Threads
+from runtime.live.documents import Documents, Prepared
+from runtime.live.errors import Refused, refusal, told
+from runtime.live.limits import Limits
+from runtime.live.plans import Plan, Update
+from runtime.live.rendering import Intricate, compiled, encode
+from runtime.live.requests import Request
+from runtime.live.schema import build
+
+__all__ = ["Engine", "Prepared", "Sender"]
+
+DEFAULTS = Limits()
+TRACE = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-")
+
+
+class Engine:
+    """An app's GraphQL on its rows and its commands."""
+
+    def __init__(
+        self,
+        app: App,
+        reading: Reading,
+        sender: Sender | None,
+        *,
+        limits: Limits = DEFAULTS,
+        production: bool = False,
+        telemetry: Telemetry = SILENT,
+    ) -> None:
+        built = build(app)
+        self.app, self.schema, self.generators = app, built.schema, built.generators
+        self._generated = built.generated
+        self._documents = Documents(built.schema, limits, production=production)
+        self._production, self._telemetry = production, telemetry
+        self._site = Site(app, reading, sender, limits, Threads(), built.views)
+
+    def prepare(self, request: Request) -> Prepared:
+        """The operation of a request, guarded, valid and with its variables; CPU only. Raises `Refused`."""
+        return self._documents.prepare(request)
+
+    async def execute(self, prepared: Prepared, identity: Identity, trace: str = "") -> dict[str, Any]:
+        """The response to a query or mutation, ready for JSON; whatever goes wrong is in its `errors`."""
+        if prepared.kind == "subscription":
+            return {"errors": [refusal("a subscription needs a WebSocket: connect with graphql-transport-ws", "BAD_REQUEST")]}
+        span = self._telemetry.begin(f"graphql {prepared.kind}", trace)
+        if span is not None:
+            trace = self._telemetry.carry(span, trace)
+        try:
+            return await self._executed(prepared, Context(self._site, identity, trace), None)
+        finally:
+            if span is not None:
+                self._telemetry.end(span)
+
+    async def _executed(self, prepared: Prepared, context: Context, root: Any) -> dict[str, Any]:
+        try:
+            result = execute(
+                self.schema,
+                prepared.document,
+                root,
+                context,
+                prepared.request.variables,
+                prepared.request.operation_name,
+                hide_suggestions=self._production,
+            )
+            if isawaitable(result):
+                result = await result
+        except Exception as error:  # noqa: BLE001  a fault of ours, masked
+            return {"data": None, "errors": [told(error, trace_id(context.trace))]}
+        return self._response(result, context)
+
+    def _response(self, result: ExecutionResult, context: Context) -> dict[str, Any]:
+        response: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            response["errors"] = [told_of(error, context.trace) for error in result.errors]
+        notes = {name: getattr(context.notes, name) for name in ("stale", "parked") if getattr(context.notes, name)}
+        if notes:
+            response["extensions"] = notes
+        return response
+
+    async def subscribe(self, prepared: Prepared, identity: Identity, trace: str = "") -> Plan | AsyncGenerator[dict[str, Any]]:
+        """What a subscription wants to see: a plan, or the responses of a generator of the app's own. Raises `Refused`."""
+        if prepared.kind != "subscription":
+            raise Refused([refusal(f"a {prepared.kind} is no subscription", "BAD_REQUEST")])
+        context = Context(self._site, identity, trace)
+        source: Any
+        try:
+            source = await create_source_event_stream(
+                self.schema,
+                prepared.document,
+                None,
+                context,
+                prepared.request.variables,
+                prepared.request.operation_name,
+                hide_suggestions=self._production,
+            )
+        except Exception as error:
+            raise Refused([told(error, trace_id(trace))]) from error
+        if isinstance(source, ExecutionResult):
+            raise Refused([told_of(error, trace) for error in source.errors or ()])
+        if isinstance(source, Plan):
+            return replace(source, cohort=cohort_of(prepared, source))
+        return self._responses(prepared, context, source)
+
+    async def _responses(self, prepared: Prepared, context: Context, source: AsyncIterable[Any]) -> AsyncGenerator[dict[str, Any]]:
+        try:
+            async for payload in source:
+                yield await self._executed(prepared, context, payload)
+        except GeneratorExit:
+            raise
+        except Refused:
+            raise
+        except Exception as error:
+            shown = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+            raise Refused([told_of(shown, context.trace)]) from error
+        finally:
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
+
+    def render(self, prepared: Prepared, update: Update) -> bytes:
+        """The payload of a `next` for an update of a plan; the same for everybody in its cohort."""
+        renderer = prepared.memo.get("render")
+        if renderer is None:
+            try:
+                renderer = compiled(self.schema, prepared)
+            except Intricate:
+                renderer = lambda update: self._walked(prepared, update)  # noqa: E731
+            prepared.memo["render"] = renderer
+        try:
+            payload: bytes = renderer(update)
+        except Exception:  # noqa: BLE001  graphql-core says which field it was
+            payload = self._walked(prepared, update)
+        return payload
+
+    def _walked(self, prepared: Prepared, update: Update) -> bytes:
+        """As graphql-core renders it."""
+        result = execute(self.schema, prepared.document, update, None, prepared.request.variables, prepared.request.operation_name)
+        assert isinstance(result, ExecutionResult)
+        response: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            response["errors"] = [told_of(error, "") for error in result.errors]
+        return encode(response)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._site.threads.close()
+
+
+def cohort_of(prepared: Prepared, plan: Plan) -> str:
+    """Equal for plans whose updates render to the same bytes: who resumes elsewhere, or waits for another token, is no other cohort."""
+    variables = {name: value for name, value in (prepared.request.variables or {}).items() if name not in prepared.resumed}
+    asked = (
+        prepared.request.query,
+        prepared.request.operation_name or "",
+        sorted(variables.items()),
+        plan.part,
+        plan.where,
+        plan.tenant,
+        plan.key,
+    )
+    return blake2b(msgspec.json.encode(asked, enc_hook=repr), digest_size=16).hexdigest()
+
+
+def trace_id(trace: str) -> str:
+    """The trace's own id, or a new one for an operation that has none."""
+    match = TRACE.match(trace)
+    return match[1] if match else trace or WORLD.token()
+
+
+def told_of(error: GraphQLError, trace: str) -> dict[str, Any]:
+    """An error of an execution as the response holds it: coded, and masked where it is ours."""
+    shown = _shown(error, trace)
+    if error.locations:
+        shown["locations"] = [location.formatted for location in error.locations]
+    if error.path is not None:
+        shown["path"] = error.path
+    return shown
+
+
+def _shown(error: GraphQLError, trace: str) -> dict[str, Any]:
+    original = error.original_error
+    if isinstance(original, Refused):
+        return dict(original.errors[0])
+    if isinstance(error.extensions, dict) and "code" in error.extensions:  # a resolver of the app's own speaks to the client
+        return {"message": error.message, "extensions": error.extensions}
+    if original is None and error.nodes and isinstance(error.nodes[0], ValueNode):  # an argument that a variable made null
+        return refusal(error.message, "BAD_INPUT")
+    shown = told(original or error, trace_id(trace))
+    field = getattr(original, "field", None)
+    if isinstance(field, str):
+        shown["extensions"]["field"] = field
+    return shown
