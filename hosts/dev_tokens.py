@@ -45,7 +45,7 @@ class DevTokens:
         given = claims or {}
         if taken := sorted(set(given) & set(own)):
             raise Misconfigured(f"claims {', '.join(taken)} are set by `sign` itself")
-        return jwt.encode(own | given, self._key, algorithm="EdDSA", headers={"kid": self._id})
+        return jwt.encode(own | dict(given), self._key, algorithm="EdDSA", headers={"kid": self._id})
 
     def verifier(self) -> JwtVerifier:
         """Believes these tokens and no others."""

@@ -102,7 +102,8 @@ def key_of(entry: Any) -> Key | None:
     algorithm = ALGORITHMS.get((kind, curve))
     if algorithm is None or entry.get("alg", algorithm) != algorithm or entry.get("use", "sig") != "sig":
         return None
-    if "verify" not in entry.get("key_ops", ["verify"]):
+    operations = entry.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
         return None
     try:
         public = PyJWK({name: value for name, value in entry.items() if name in ("kty", "crv", "n", "e", "x", "y")}, algorithm)
