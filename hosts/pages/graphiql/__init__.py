@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -69,7 +70,8 @@ def routes(title: str, token: Callable[[], str] | None, examples: Sequence[Examp
     async def page(request: Request) -> Response:
         host = request.headers.get("host", "")
         given = token() if token is not None and on_this_machine(host) else ""
-        return HTMLResponse(rendered(title, given, examples, endpoint, assets), headers=headers(host))
+        nonce = secrets.token_urlsafe(16)
+        return HTMLResponse(rendered(title, given, examples, endpoint, nonce, assets), headers=headers(host, nonce))
 
     async def file(request: Request) -> Response:
         found = assets.get(request.path_params["name"])
@@ -107,12 +109,13 @@ def address(name: str, assets: Mapping[str, Asset]) -> str:
     return f"{ASSETS}/{name}?v={assets[name].digest}"
 
 
-def rendered(title: str, token: str, examples: Sequence[Example], endpoint: str, assets: Mapping[str, Asset]) -> str:
-    """The page with its settings in it: as data, which no browser runs."""
+def rendered(title: str, token: str, examples: Sequence[Example], endpoint: str, nonce: str, assets: Mapping[str, Asset]) -> str:
+    """The page with its settings in it: as data, which no browser runs. `nonce` marks the styles that GraphiQL's dialogs make."""
     told = {
         "title": title,
         "endpoint": endpoint,
         "token": token,
+        "nonce": nonce,
         "examples": [to_builtins(example) for example in examples],
         "icon": address("icon.svg", assets),
     }
@@ -126,11 +129,11 @@ def rendered(title: str, token: str, examples: Sequence[Example], endpoint: str,
     )
 
 
-def headers(host: str) -> dict[str, str]:
+def headers(host: str, nonce: str) -> dict[str, str]:
     """What the browser is told to allow: this host's scripts, its styles, its API; no frames, no forms, no other host, no copies."""
     sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""  # older browsers do not count them to 'self'
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src data:; img-src 'self' data:; "
+        f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; font-src data:; img-src 'self' data:; "
         f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return {

@@ -2,6 +2,7 @@
 "use strict";
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
+window.__webpack_nonce__ = settings.nonce; // GraphiQL's dialogs add a style of their own, which the page's policy lets pass by this
 const address = new URL(settings.endpoint, location.href);
 const REFUSED = [4400, 4401, 4403, 4406, 4409, 4429]; // trying again would be refused again
 
@@ -33,7 +34,7 @@ function subscribe(params, headers, operation) {
       const unsubscribe = live(headers).subscribe(payload, {
         next(result) {
           const update = Object.values(result.data || {})[0];
-          if (resumes && update && update.cursor) payload.variables.after = update.cursor;
+          if (resumes && update && typeof update.cursor === "string") payload.variables.after = update.cursor;
           sink.next(result);
         },
         error: (problem) => sink.error(told(problem)),
