@@ -133,13 +133,14 @@ def _operation(known: _Known, name: str | None) -> OperationDefinitionNode:
 
 
 AT = re.compile(r" at '([^']*)'")
+INSIDE = re.compile(r"; Field '(\w+)' (?:of required type|is not defined)")
 VARIABLE = re.compile(r"[Vv]ariable '\$(\w+)'")
 
 
 def _bad_variable(error: GraphQLError) -> dict[str, Any]:
     """`extensions.field` is the variable, and the place inside it: `input.quantity`."""
-    place = AT.search(error.message) or VARIABLE.search(error.message)
-    return _told(error, "BAD_INPUT", **({"field": place[1]} if place else {}))
+    places = [found[1] for found in (AT.search(error.message) or VARIABLE.search(error.message), INSIDE.search(error.message)) if found]
+    return _told(error, "BAD_INPUT", **({"field": ".".join(places)} if places else {}))
 
 
 def _told(error: GraphQLError, code: str, message: str = "", **more: Any) -> dict[str, Any]:
@@ -147,6 +148,14 @@ def _told(error: GraphQLError, code: str, message: str = "", **more: Any) -> dic
     if error.locations:
         told["locations"] = [location.formatted for location in error.locations]
     return told
+
+
+NAMED = (ArgumentNode, ObjectFieldNode, VariableDefinitionNode)
+
+
+def _name(node: Any) -> str:
+    name: str = node.variable.name.value if isinstance(node, VariableDefinitionNode) else node.name.value
+    return name
 
 
 class _Places(Visitor):
@@ -157,13 +166,11 @@ class _Places(Visitor):
         self._sought = sought
         self.found = ""
 
-    def enter(self, node: Node, _key: Any, _parent: Any, _path: Any, ancestors: Sequence[Any]) -> Any:
+    def enter(self, node: Node, _key: Any, parent: Any, _path: Any, ancestors: Sequence[Any]) -> Any:
         """Stop at the node."""
         if node is not self._sought:
             return None
-        above = [one for one in (*ancestors, node) if isinstance(one, ArgumentNode | ObjectFieldNode)]
-        variables = [f"${one.variable.name.value}" for one in ancestors if isinstance(one, VariableDefinitionNode)]
-        self.found = ".".join(variables + [one.name.value for one in above])
+        self.found = ".".join(_name(one) for one in (*ancestors, parent, node) if isinstance(one, NAMED))
         return self.BREAK
 
 

@@ -3,16 +3,17 @@
 Rights come first, then the bounded wait for one's own writes, then one query that holds rights, tenant, filter and key together.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from graphql import GraphQLResolveInfo
 from msgspec import Struct
 
-from runtime.domain.filters import Query
+from runtime.domain.filters import Filter, Query
 from runtime.domain.messages import Command
+from runtime.errors import Malformed
 from runtime.live.context import Context
-from runtime.live.inputs import after_of, both, command_of, filter_of, first_of, key_of, order_of, own_token, range_of
+from runtime.live.inputs import BadInput, after_of, both, bounded, command_of, filter_of, first_of, key_of, order_of, own_token, range_of
 from runtime.live.plans import Plan
 from runtime.live.rights import rows_of, sending_rule
 from runtime.live.views import View
@@ -79,10 +80,13 @@ def many(view: View) -> Resolver:
         context: Context = info.context
         rows_of(view, context.identity)
         token, cursor = after_of(after)
-        where = both(filter_of(view, asked.get("where")), range_of(view, asked.get("window")))
+        where = both(bounded(filter_of(view, asked.get("where"))), range_of(view, asked.get("window")))
         query = Query(where, order_of(view, asked.get("order_by")), first_of(asked.get("first"), context.limits), cursor)
         await _waited(context, view, context.stored(""), token, info)
-        rows, page = await context.page(view, query)
+        try:
+            rows, page = await context.page(view, query)
+        except Malformed as error:  # what else a store could refuse was refused before
+            raise BadInput("after" if cursor else "where", str(error)) from error
         return Connection(rows, page, bool(cursor))
 
     return resolve
@@ -98,8 +102,6 @@ async def _waited(context: Context, view: View, stored: str, token: str, info: G
 
 def _token(after: str | None) -> str:
     """The token for one row, which has no pages to go on with."""
-    from runtime.live.inputs import BadInput
-
     token, cursor = after_of(after)
     if cursor:
         raise BadInput("after", "is not `stream@version`: send back the token that the command answered")
@@ -120,7 +122,7 @@ def send(command: type[Command]) -> Resolver:
 def follow_one(view: View) -> Resolver:
     """The plan of `subscription { ticket(order: …) { … } }`."""
 
-    def subscribe(_root: Any, info: GraphQLResolveInfo, /, after: str | None = None, **key: Any) -> AsyncIterator[Any]:
+    def subscribe(_root: Any, info: GraphQLResolveInfo, /, after: str | None = None, **key: Any) -> Plan:
         context: Context = info.context
         where = rows_of(view, context.identity)
         return _plan(context, view, where, context.stored(key_of(view, key)), after)
@@ -131,16 +133,16 @@ def follow_one(view: View) -> Resolver:
 def follow_many(view: View) -> Resolver:
     """The plan of `subscription { ticketRows(where: …) { … } }`."""
 
-    def subscribe(_root: Any, info: GraphQLResolveInfo, /, after: str | None = None, **asked: Any) -> AsyncIterator[Any]:
+    def subscribe(_root: Any, info: GraphQLResolveInfo, /, after: str | None = None, **asked: Any) -> Plan:
         context: Context = info.context
         allowed = rows_of(view, context.identity)
-        where = both(filter_of(view, asked.get("where")), range_of(view, asked.get("window")), allowed)
+        where = both(bounded(filter_of(view, asked.get("where"))), range_of(view, asked.get("window")), allowed)
         return _plan(context, view, where, "", after)
 
     return subscribe
 
 
-def _plan(context: Context, view: View, where: Any, key: str, after: str | None) -> Any:
+def _plan(context: Context, view: View, where: Filter, key: str, after: str | None) -> Plan:
     """Its cohort is filled in by the engine, which knows the document."""
     token, cursor = after_of(after)
     return Plan(view.part, view.group.name, where, context.tenant, key, own_token(context.app, context.tenant, token) or cursor, "")

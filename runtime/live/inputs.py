@@ -35,6 +35,9 @@ COMPARED = {  # in a filter input -> the operator
 }
 
 
+VALUES_MAX, DEPTH_MAX = 900, 28  # a store takes 1,000 and 32: rights and window are added to what a client asks
+
+
 class BadInput(Malformed):
     """An input that does not fit; `field` is where, as the client wrote it: `where.amount.ge`."""
 
@@ -85,8 +88,37 @@ def _all(terms: Sequence[Filter]) -> Filter:
 
 
 def both(*filters: Filter) -> Filter:
-    """All of them; what asks for nothing is left out."""
-    return _all([one for one in filters if one != EVERYTHING]) if any(one != EVERYTHING for one in filters) else EVERYTHING
+    """All of them; what asks for nothing, or for the same again, is left out."""
+    terms: list[Filter] = []
+    for one in filters:
+        if one != EVERYTHING and one not in terms:
+            terms.append(one)
+    return _all(terms) if terms else EVERYTHING
+
+
+def bounded(where: Filter) -> Filter:
+    """The filter, unless it is more than every store takes; refused here, since a subscription asks a store much later."""
+    depth, size = _size(where)
+    if size > VALUES_MAX:
+        raise LimitExceeded("the number of comparisons and listed values of `where`", size, VALUES_MAX, "ask for less at once")
+    if depth > DEPTH_MAX:
+        raise LimitExceeded("the nesting of `where`", depth, DEPTH_MAX, "write a flatter filter")
+    return where
+
+
+def _size(where: Filter) -> tuple[int, int]:
+    """How deep, and how many comparisons and values."""
+    match where:
+        case And(terms) | Or(terms):
+            sizes = [_size(term) for term in terms]
+            return 1 + max((depth for depth, _ in sizes), default=0), sum(size for _, size in sizes)
+        case Not(term):
+            depth, size = _size(term)
+            return 1 + depth, size
+        case In(values=values):
+            return 1, len(values)
+        case _:
+            return 1, 1
 
 
 def operand(kind: Kind, value: Any, where: str) -> Any:

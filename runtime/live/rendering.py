@@ -11,14 +11,13 @@ import msgspec
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
-    GraphQLLeafType,
+    GraphQLEnumType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
     GraphQLSchema,
-    is_leaf_type,
 )
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 
@@ -84,12 +83,12 @@ class _Compiler:
         if isinstance(type_, GraphQLObjectType):
             shape = self.fields(type_, collect_sub_fields(self._schema, self._fragments, self._variables, type_, nodes))
             return lambda value: None if value is None else shape(value)
-        if not is_leaf_type(type_):
-            raise Intricate(str(type_))
-        return _leaf(type_)
+        if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
+            return _leaf(type_)
+        raise Intricate(str(type_))
 
 
-def _leaf(type_: GraphQLLeafType) -> Shape | None:
+def _leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Shape | None:
     if isinstance(type_, GraphQLScalarType) and type_.name in AS_IT_IS:
         return None
     serialize = type_.serialize

@@ -185,8 +185,8 @@ class RowFields:
             from enum import StrEnum
 
             self._types.claim("Direction", "the direction of a sort")
-            direction = StrEnum("Direction", {"ASC": "asc", "DESC": "desc"})
-            return graphene.Enum.from_enum(direction, description="None comes first ascending, last descending.")
+            Direction = StrEnum("Direction", {"ASC": "asc", "DESC": "desc"})
+            return graphene.Enum.from_enum(Direction, description="None comes first ascending, last descending.")
 
         return self._types.once("direction", make)
 

@@ -127,7 +127,10 @@ def _literal(parse: Callable[[Any], Any], *kinds: type[ValueNode]) -> Callable[.
         if not isinstance(node, kinds):
             raise GraphQLError(f"cannot represent {LITERALS.get(type(node), 'this')}", node)
         value: Any = node.value  # type: ignore[attr-defined]
-        return parse(value)
+        try:
+            return parse(value)
+        except GraphQLError as error:
+            raise GraphQLError(error.message, node) from error
 
     return parse_literal
 
@@ -161,5 +164,6 @@ def sharpen(schema: GraphQLSchema) -> None:
     for name, (serialize, parse_value, parse_literal) in SHARP.items():
         found = schema.type_map.get(name)
         if isinstance(found, GraphQLScalarType):
-            found.serialize, found.parse_value, found.parse_literal = serialize, parse_value, parse_literal  # type: ignore[method-assign]
+            found.serialize, found.parse_value = serialize, parse_value  # type: ignore[assignment,method-assign]
+            found.parse_literal = parse_literal  # type: ignore[method-assign]
             found.description = TEXTS[name]
