@@ -24,7 +24,8 @@ class App:
     """`App("shop", parts=(...), api=(...), tenant=None, upcasts=(), fields=None, schema=None)`.
 
     `tenant` names the claim that separates tenants: it prefixes every stream and filters every row. `fields` names a module with
-    GraphQL fields of one's own, `schema` a whole schema ("module:schema"); only the gateway resolves them.
+    GraphQL fields of one's own, `schema` a whole schema ("module:schema"); only the gateway resolves them. An app without parts may
+    hold the schema object itself.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class App:
         tenant: str | None = None,
         upcasts: Sequence[Upcast] = (),
         fields: str | None = None,
-        schema: str | None = None,
+        schema: str | object | None = None,
     ) -> None:
         if not (name.isidentifier() and name.islower() and len(name) <= 40):
             raise Misconfigured(f"App({name!r}): the name is a lower-case identifier of at most 40 characters")
@@ -80,8 +81,13 @@ class App:
                     raise Misconfigured(f"send({shown.command.__name__}): no decider of app {self.name!r} takes it")
             elif not any(shown.part is part for part in self.parts):
                 raise Misconfigured(f"expose({shown.part.name!r}): the part is not among the parts of app {self.name!r}")
-        if self.schema is not None and not self.schema.partition(":")[2]:
-            raise Misconfigured(f"App(schema={self.schema!r}): say 'module:name'")
+        if isinstance(self.schema, str):
+            if not all(self.schema.partition(":")):
+                raise Misconfigured(f"App(schema={self.schema!r}): say 'module:name'")
+        elif self.schema is not None and self.parts:
+            raise Misconfigured(f"app {self.name!r} has parts, which run where no GraphQL is: say schema='module:name', not the object")
+        if self.schema is not None and self.fields is not None:
+            raise Misconfigured(f"app {self.name!r} has fields= and schema=: put those fields into the schema, or leave the schema out")
 
     # streams
     def stream(self, category: str, id: str, tenant: str = "") -> str:

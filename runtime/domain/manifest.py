@@ -33,7 +33,7 @@ def manifest(app: App) -> dict[str, Any]:
             "read": [shown.part.name for shown in app.api if isinstance(shown, Exposed)],
             "send": [tag_of(shown.command) for shown in app.api if isinstance(shown, Sendable)],
             "fields": app.fields,
-            "schema": app.schema,
+            "schema": app.schema if app.schema is None or isinstance(app.schema, str) else "an object",
         },
         "limits": {name: value for name, value in vars(Limits).items() if not name.startswith("_")},
     }

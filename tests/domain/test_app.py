@@ -355,7 +355,21 @@ def test_a_state_that_cannot_be_stored_is_refused() -> None:
 def test_an_app_shows_only_what_it_has() -> None:
     refused(r"send\(Remind\): no decider of app 'library' takes it", books, api=(send(Remind, allow=anyone),))
     refused(r"expose\('loans'\): the part is not among the parts", books, api=(expose(loans, allow=anyone),))
-    refused("say 'module:name'", books, schema="apps.shop")
+
+
+@pytest.mark.parametrize("schema", ["apps.shop", ":schema", "apps.shop:", ""])
+def test_a_schema_of_ones_own_is_named_by_module_and_name(schema: str) -> None:
+    refused("say 'module:name'", books, schema=schema)
+
+
+def test_a_schema_object_is_for_an_app_without_parts() -> None:
+    schema = object()
+    assert App("plain", parts=(), schema=schema).schema is schema
+    refused("has parts, which run where no GraphQL is: say schema='module:name'", books, schema=schema)
+
+
+def test_fields_of_ones_own_are_beside_generated_ones_and_not_beside_a_whole_schema() -> None:
+    refused("has fields= and schema=", books, fields="apps.shop_fields", schema="apps.shop_fields:schema")
 
 
 def test_an_upcast_is_for_a_tag_that_is_no_class_any_more_and_is_there_once() -> None:
