@@ -22,6 +22,7 @@ from runtime.live.limits import Limits
 from runtime.live.scanning import counted
 from runtime.live.shapes import Shapes
 
+INTROSPECTED_LISTS = 2  # `fields` in `fields` is one too many for every tool; graphql-js refuses three
 SUGGESTION = re.compile(r"\s*Did you mean .*\?\s*$|\s*Perhaps you meant .*\?\s*$", re.DOTALL)
 
 
@@ -69,6 +70,7 @@ def check_shape(document: DocumentNode, limits: Limits, production: bool = False
             ("the depth", shape.depth, limits.depth, "ask for nested rows in a query of their own"),
             ("the nesting of selections", shape.levels, limits.nesting, "use fewer fragments within fragments"),
             ("the depth of introspection", shape.introspection_depth, limits.introspection_depth, "ask as the usual tools do"),
+            ("the nesting of introspected lists", shape.introspected_many, INTROSPECTED_LISTS, "ask as the usual tools do"),
             ("the number of fields", shape.fields, limits.fields, "ask for fewer; a fragment counts wherever it is spread"),
             ("the number of aliases", shape.aliases, limits.aliases, "send several documents"),
             ("the number of directives", shape.directives, limits.directives, "leave some out"),

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 INTROSPECTION = frozenset({"__schema", "__type"})
+MANY = frozenset({"fields", "interfaces", "possibleTypes", "inputFields"})  # in each other they make a small question's answer endless
 
 
 class Shape(Struct, frozen=True):
@@ -32,6 +33,8 @@ class Shape(Struct, frozen=True):
     depth: int = 0
     levels: int = 0
     introspection_depth: int = 0
+    many: int = 0  # fields called as in `MANY` in each other
+    introspected_many: int = 0  # … below introspection
     fields: int = 0
     aliases: int = 0
     directives: int = 0
@@ -48,6 +51,8 @@ class Shape(Struct, frozen=True):
             max(self.depth, other.depth),
             max(self.levels, other.levels),
             max(self.introspection_depth, other.introspection_depth),
+            max(self.many, other.many),
+            max(self.introspected_many, other.introspected_many),
             self.fields + other.fields,
             self.aliases + other.aliases,
             self.directives + other.directives,
@@ -117,6 +122,8 @@ class Shapes:
                     0 if asks else 1 + below.depth,
                     1 + below.levels,
                     1 + max(below.depth, below.introspection_depth) if asks else below.introspection_depth,
+                    below.many + (name.value in MANY),
+                    below.many if asks else below.introspected_many,
                     own.fields + 1 + below.fields,
                     below.aliases + (alias is not None),
                     own.directives + below.directives,
