@@ -35,7 +35,7 @@ class Size(Struct, frozen=True):
 
 SIZES = {
     "message": Size(120_000, 10**9),  # as big as a message may be
-    "document": Size(31_000, 10**9),  # … and its document
+    "document": Size(16_000, 10**9),  # … and its document
     "tokens": Size(31_000, 950),  # inside of the token limit, so that only its shape is wrong
 }
 

@@ -65,12 +65,12 @@ def reference(sockets: int = SOCKETS) -> Iterator[Round]:
 
 
 @contextlib.contextmanager
-def filters(many: int = ACCOUNTS) -> Iterator[Round]:
+def filters(many: int = ACCOUNTS, few: int = FEW) -> Iterator[Round]:
     """A change with many sockets that follow something else, over a change with few."""
     fan.check_open_files(many)
     with python("bench.gateway_load") as load, fan.ours() as crowded, fan.ours() as quiet:
-        busy = fan.Filters(crowded, load, ACCOUNTS, many, BATCH)
-        calm = fan.Filters(quiet, load, ACCOUNTS, FEW, BATCH)
+        busy = fan.Filters(crowded, load, many, many, BATCH)
+        calm = fan.Filters(quiet, load, many, few, BATCH)
         busy.turn(BATCHES), calm.turn(BATCHES)
         yield spent(lambda: busy.turn(BATCHES), lambda: calm.turn(BATCHES), turns=20, scale=1e6 / (BATCH * BATCHES))
 
