@@ -1,13 +1,13 @@
 // A live view over npm graphql-ws whose connection is reset again and again while orders pour in.
 //
-// URL of /graphql, TOKEN, ID, DROPS (how many), EACH_MS (orders are placed this far apart)
+// URL of /graphql, TOKEN of CUSTOMER, ID, DROPS (how many), EACH_MS (orders are placed this far apart)
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { cutting } from "./cutting.mjs";
 import { resuming } from "./resuming.mjs";
 import { LIVE, PLACE, TICKETS, View, order } from "./shop.mjs";
 
-const { URL: url, TOKEN: token, ID: id } = process.env;
+const { URL: url, TOKEN: token, ID: id, CUSTOMER: customer } = process.env;
 const drops = Number(process.env.DROPS);
 const each = Number(process.env.EACH_MS ?? "15");
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -47,7 +47,7 @@ async function post(query, variables) {
 let placing = true;
 async function place() {
   while (placing) {
-    await post(PLACE, order(`${id}-${report.placed}`));
+    await post(PLACE, order(`${id}-${report.placed}`, customer));
     report.placed += 1;
     await sleep(each);
   }

@@ -27,6 +27,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.delay_s = 0.0
         self.swallowed = 0  # bytes of replies
+        self.accepted = 0  # connections
         self._requests_pass = self._replies_pass = True
         self._peers: dict[socket.socket, tuple[socket.socket, bool]] = {}  # -> (other end, whether what it sends is a reply)
         self._selector = selectors.DefaultSelector()
@@ -90,6 +91,7 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
+        self.accepted += 1
         try:
             server = socket.create_connection(("127.0.0.1", self._target_port), timeout=5)
         except OSError:  # the server is down: so are we

@@ -1,0 +1,75 @@
+"""npm's graphql-ws, Apollo Client and urql, as they come: they ask, change, watch, are refused, lose their connection and go on."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import bed
+from tests.rounds import rounds
+from tests.servers import npm
+
+HERE = Path(__file__).parent
+CLIENTS = ("graphql-ws", "apollo", "urql")
+DROPS = 100
+ATTEMPTS = 5  # connections in six seconds: what a client that waits longer each time comes to
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[bed.Bed]:
+    """The shop, served."""
+    with bed.running() as running:
+        yield running
+
+
+def story(client: str, url: str, token: str, folder: Path, **more: str) -> dict[str, Any]:
+    """A day of a client."""
+    told = {"CLIENT": client, "URL": url, "TOKEN": token, "ID": uuid.uuid4().hex[:8]} | more
+    return npm.report(HERE / "story.mjs", folder, told)
+
+
+def check(report: dict[str, Any]) -> None:
+    """What every client must have seen, whatever the gateway runs on."""
+    assert report["failure"] is None
+    assert report["token"].endswith("@1")
+    assert report["own"]["customer"] == "ann"  # not older than the mutation's token
+    assert report["rejected"] == "REJECTED"
+    assert report["badCursor"] == report["badInput"] == "BAD_INPUT"
+    assert report["badField"] == "BAD_REQUEST"
+    assert (report["view"]["doubled"], report["view"]["backwards"]) == (0, 0)
+    assert report["view"]["rows"] >= 3
+    assert report["snapshotsAfterTheCut"] == 0  # it went on from its cursor
+    none = report["refusals"]["none"]
+    assert none["connections"] == 1
+    assert none["told"]["errors"][0]["code"] in ("UNAUTHENTICATED", "FORBIDDEN")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_asks_changes_watches_is_refused_and_comes_back_without_missing_anything(
+    client: str, gateway: bed.Bed, tmp_path: Path
+) -> None:
+    report = story(client, gateway.url, gateway.tokens.sign("ann"), tmp_path)
+    check(report)
+    refused = report["refusals"]["garbled"]
+    assert 1 <= refused["connections"] <= ATTEMPTS
+    assert refused["told"] is None or refused["told"]["code"] == 4403  # graphql-ws tries 4403 again, later and later
+
+
+@pytest.mark.rounds
+def test_fault_46_forced_drops_under_load_lose_nothing_double_nothing_and_never_go_back(gateway: bed.Bed, tmp_path: Path) -> None:
+    drops = rounds(DROPS)
+    told = {"URL": gateway.url, "TOKEN": gateway.tokens.sign("bea"), "ID": uuid.uuid4().hex[:8], "DROPS": str(drops)}
+    report = npm.report(HERE / "drops.mjs", tmp_path, told | {"CUSTOMER": "bea"}, timeout_s=240)
+    assert report["failure"] is None
+    assert report["acknowledged"] > drops * 0.7  # a cut may hit a connection that is being made
+    assert report["rows"] == report["placed"] > 0
+    assert (report["missing"], report["extra"], report["doubled"], report["backwards"]) == (0, 0, 0, 0)
+    assert report["snapshots"] == 1  # never begun afresh: each time it went on
+
+
+def test_the_audit_of_graphql_over_http_passes(gateway: bed.Bed, tmp_path: Path) -> None:
+    results: Any = npm.report(HERE / "audit.mjs", tmp_path, {"URL": gateway.url})
+    assert len(results) > 50
+    assert [result for result in results if result["status"] != "ok"] == []
