@@ -1,0 +1,21 @@
+"""Every behaviour's test runs over every driver; a driver is opened once and serves them all."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.protocol.drivers import DRIVERS, Driver, Opened
+
+
+@pytest.fixture(scope="session", params=list(DRIVERS))
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    """A gateway over the probe app."""
+    with DRIVERS[request.param]() as opened:
+        yield opened
+
+
+@pytest.fixture(params=list(DRIVERS))
+def opened(request: pytest.FixtureRequest) -> Opened:
+    """Opens a gateway with bounds or a verifier of this test alone."""
+    found: Opened = DRIVERS[request.param]
+    return found
