@@ -8,7 +8,7 @@ It has no routes and no pages: a host mounts it, directly, since every frame wou
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ DEFAULTS = Limits()
 LOOK_S = 1.0  # at least this often every connection's token is looked at
 DRAIN_AT_ONCE = 100  # sockets closed per turn of the loop
 
-type Scope = dict[str, Any]
+type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 
 

@@ -60,7 +60,7 @@ class Http:
     def __init__(self, shared: "Shared", origins: tuple[str, ...] | None) -> None:
         self._shared, self._origins = shared, origins
 
-    async def answer(self, scope: dict[str, Any], receive: Any, send: Sending) -> None:
+    async def answer(self, scope: Mapping[str, Any], receive: Any, send: Sending) -> None:
         """One request."""
         headers = headers_of(scope["headers"])
         media = JSON
@@ -76,7 +76,7 @@ class Http:
         with suppress(OSError):  # the client is gone
             await self._send(send, answer, media, headers)
 
-    async def _turn(self, scope: dict[str, Any], headers: Headers, media: str, receive: Any) -> Answer:
+    async def _turn(self, scope: Mapping[str, Any], headers: Headers, media: str, receive: Any) -> Answer:
         method = scope["method"]
         if method == "OPTIONS":
             return Answer(204, None, {"allow": METHODS} | self._preflight(headers))
