@@ -50,7 +50,9 @@ def check_text(text: str, limits: Limits) -> None:
         ("the number of aliases", found.aliases, limits.aliases, "send several documents"),
         ("the number of directives", found.directives, limits.directives, "leave some out"),
         ("the number of fragments", found.fragments, limits.fragments, "put fields where they are asked for"),
+        ("the number of spreads", found.spreads, limits.spreads, "put fields where they are asked for"),
         ("the number of fields", found.fields, limits.fields, "ask for fewer, or in several documents"),
+        ("the number of fields of one operation itself", found.roots, limits.root_fields, "send several operations"),
     ):
         if actual > limit:
             limited(what, actual, limit, way_out)

@@ -25,13 +25,16 @@ class Counts(Struct):
     fields: int = 0
     aliases: int = 0
     directives: int = 0
+    spreads: int = 0
     fragments: int = 0
+    roots: int = 0  # fields of one operation itself, of the operation that has most
 
 
 def counted(text: str, enough: int) -> Counts:
     """The counts of a text, or of its first `enough` + 1 tokens."""
     counts = Counts()
-    open_brackets = braces = parens = 0
+    open_brackets = braces = parens = roots = 0
+    definition = ""  # the word that began the definition at hand
     before = ""  # the token before this one; "on" only where it begins a type condition
     for match in TOKEN.finditer(text):
         token = match.group()
@@ -41,6 +44,8 @@ def counted(text: str, enough: int) -> Counts:
         counts.tokens += 1
         if counts.tokens > enough or token == '"':  # a text that does not end: the parser gets no further
             return counts
+        if first == "#":
+            continue
         if first in OPEN:
             open_brackets += 1
             counts.nesting = max(counts.nesting, open_brackets)
@@ -50,14 +55,20 @@ def counted(text: str, enough: int) -> Counts:
             open_brackets -= 1
             braces -= first == "}" and not parens
             parens -= first == ")" and parens > 0
+            if not braces and not parens:
+                definition, roots = (definition, roots) if first == ")" else ("", 0)
         elif first == "@":
             counts.directives += 1
-        elif not parens:
-            if braces:
-                counts.aliases += first == ":"
-                counts.fields += (first.isalpha() or first == "_") and before not in ("...", "@", ":", "on")
-            else:
-                counts.fragments += token == "fragment"
-        if first != "#":
-            before = "" if token == "on" and before != "..." else token
+        elif token == "...":
+            counts.spreads += 1
+        elif not parens and braces:
+            counts.aliases += first == ":"
+            if (first.isalpha() or first == "_") and before not in ("...", "@", ":", "on"):
+                counts.fields += 1
+                roots += braces == 1 and definition != "fragment"
+                counts.roots = max(counts.roots, roots)
+        elif not parens and not definition:
+            definition = token
+            counts.fragments += token == "fragment"
+        before = "" if token == "on" and before != "..." else token
     return counts
