@@ -6,14 +6,13 @@ Without an identity provider nobody can be told from anybody else, so such a fun
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from runtime.live.identity import Anonymous, JwtVerifier, Verifier, token_of
-from runtime.live.revocation import Revocation
-from runtime.live.rights import may_send
-
 from hosts.gateway_settings import GatewaySettings
 from runtime.domain import App, Command
 from runtime.domain.api import Identity
 from runtime.errors import Malformed, Misconfigured
+from runtime.live.identity import Anonymous, JwtVerifier, Verifier, token_of
+from runtime.live.revocation import Revocation
+from runtime.live.rights import may_send
 
 
 def on_this_machine(host: str) -> bool:

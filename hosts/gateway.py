@@ -11,11 +11,6 @@ import threading
 from contextlib import ExitStack
 
 from msgspec import Struct
-from runtime.live.asgi import Gateway
-from runtime.live.engine import Engine, Sender
-from runtime.live.hub import Hub
-from runtime.live.identity import Verifier
-from runtime.live.quotas import Quotas
 from starlette.routing import BaseRoute
 
 from hosts.admission import verifier_of
@@ -31,6 +26,11 @@ from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.flow.command import Commands
 from runtime.flow.reading import Reading
+from runtime.live.asgi import Gateway
+from runtime.live.engine import Engine, Sender
+from runtime.live.hub import Hub
+from runtime.live.identity import Verifier
+from runtime.live.quotas import Quotas
 from runtime.live.requests import CALLER_TOKEN
 from runtime.ports import ReadStore, Signals
 
@@ -82,8 +82,9 @@ def open_gateway(
     async def end() -> None:
         await gateway.drain()
         await hub.stop()
+        engine.close()
 
-    site = Site(gateway, ports.face, begin=hub.start, end=end, pages=pages or [], plain=plain)
+    site = Site(gateway, ports.face, begin=hub.start, end=end, pages=pages or [], plain=plain, origins=rules.origins)
     return Serving(site, told.host, told.port, message_bytes=rules.limits.message_bytes, keep_alive_s=rules.limits.keep_alive_s)
 
 

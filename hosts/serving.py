@@ -5,9 +5,10 @@ The socket is bound before the thread starts, so that a port in use is one clear
 
 import socket
 import threading
+from typing import Any, cast
 
 import uvicorn
-from uvicorn._types import ASGIApplication
+from starlette.types import ASGIApp
 
 from hosts.quick_frames import QuickFrames
 from runtime.errors import Misconfigured, Unavailable
@@ -20,13 +21,13 @@ BACKLOG = 2_048
 class Serving:
     """`start` and `stop` once each; `url` is where it listens."""
 
-    def __init__(self, app: ASGIApplication, host: str, port: int, *, message_bytes: int, keep_alive_s: float) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, *, message_bytes: int, keep_alive_s: float) -> None:
         self._socket = listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                cast(Any, app),  # the same protocol, said in other words
                 loop="uvloop",
                 http="httptools",
                 ws=QuickFrames,

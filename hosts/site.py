@@ -30,7 +30,17 @@ type Begin = Callable[[], Awaitable[None]]
 class Site:
     """The ASGI app of a gateway process. `pages` are routes for people, the one at `/graphql` serves a browser's GET."""
 
-    def __init__(self, gateway: ASGIApp, face: Face, *, begin: Begin, end: Begin, pages: list[BaseRoute], plain: bool) -> None:
+    def __init__(
+        self,
+        gateway: ASGIApp,
+        face: Face,
+        *,
+        begin: Begin,
+        end: Begin,
+        pages: list[BaseRoute],
+        plain: bool,
+        origins: tuple[str, ...] | None = None,
+    ) -> None:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             await begin()
@@ -40,6 +50,7 @@ class Site:
                 await end()
 
         self._gateway, self._shows_pages = gateway, bool(pages)
+        self._names = _names(origins) if plain else None
         routes: list[BaseRoute] = [Route("/health", _plain(face, local=False), methods=["GET"]), *pages]
         if plain:
             routes += [Route("/commands", _plain(face), methods=["POST"]), Route("/rows/{part}", _plain(face), methods=["GET"])]
@@ -49,10 +60,36 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection or request."""
-        if scope["type"] != "lifespan" and scope["path"] == PATH and not (self._shows_pages and _for_people(scope)):
+        if scope["type"] != "lifespan" and self._names is not None and not self._names(_host(scope)):
+            await _turn_away(scope, receive, send)
+        elif scope["type"] != "lifespan" and scope["path"] == PATH and not (self._shows_pages and _for_people(scope)):
             await self._gateway(scope, receive, send)
         else:
             await self._others(scope, receive, send)
+
+
+def _host(scope: Scope) -> str:
+    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    try:
+        return urlsplit(f"//{text}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _names(origins: tuple[str, ...] | None) -> Callable[[str], bool]:
+    """The names that a site of this machine answers to. A page of elsewhere may point its own name here (DNS rebinding): not to that."""
+    allowed = {urlsplit(origin).hostname for origin in origins or ()}
+    return lambda name: on_this_machine(name) or name in allowed or "*" in (origins or ())
+
+
+async def _turn_away(scope: Scope, receive: Receive, send: Send) -> None:
+    """Before anything is read."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    text = "this gateway is for programs of this machine: reach it as 127.0.0.1 or localhost, or name your origin in TRIMARAN_ORIGINS"
+    await _response((421, {"error": text}))(scope, receive, send)
 
 
 def _for_people(scope: Scope) -> bool:
@@ -82,12 +119,9 @@ def _plain(face: Face, *, local: bool = True) -> Callable[[Request], Awaitable[R
 
 
 def _from_this_machine(request: Request) -> bool:
-    """No name that was pointed here (DNS rebinding), and no foreign page behind it."""
-    host = urlsplit(f"//{request.headers.get('host', '')}")
-    if not on_this_machine(host.hostname or ""):
-        return False
+    """A program of this machine, and no page of elsewhere that a browser shows on it."""
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host.netloc
+    return on_this_machine(_host(request.scope)) and (origin is None or urlsplit(origin).netloc == request.headers.get("host"))
 
 
 def _response(reply: Reply, headers: dict[str, str] | None = None) -> Response:
