@@ -75,7 +75,13 @@ class App:
         return owners
 
     def _check_api(self) -> None:
+        seen: list[object] = []
         for shown in self.api:
+            named = shown.command if isinstance(shown, Sendable) else shown.part
+            if any(named is other for other in seen):
+                name = shown.command.__name__ if isinstance(shown, Sendable) else repr(shown.part.name)
+                raise Misconfigured(f"app {self.name!r}: {name} is in api twice: one allow= decides, write both rules in it")
+            seen.append(named)
             if isinstance(shown, Sendable):
                 if shown.command not in self._plan_of:
                     raise Misconfigured(f"send({shown.command.__name__}): no decider of app {self.name!r} takes it")

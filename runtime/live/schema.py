@@ -114,7 +114,7 @@ class _Builder:
                     ),
                 },
                 name=name,
-                description=described(command)[0] or None,
+                description=described(command, command.__struct_fields__)[0] or None,
                 resolver=fields.send(command),
             )
         }

@@ -49,7 +49,7 @@ class RowFields:
                 row,
                 args=self._key(view) | {"after": _after(view, page=False)},
                 name=view.one,
-                description=f"The row of this key; null when it is not there, or not yours to see. {view.text or ''}".strip(),
+                description="The row of this key; null when it is not there, or not yours to see.",
                 resolver=fields.one(view),
             ),
             view.many: graphene.Field(
@@ -105,7 +105,9 @@ class RowFields:
 
     def _chosen(self, view: View) -> Fields:
         found: Fields = {
-            "where": graphene.Argument(self._filter(view, f"part {view.part!r}"), name="where", description="Rows that pass all of it.")
+            "where": graphene.Argument(
+                self._filter(view, f"part {view.part!r}"), name="where", description="Only rows that pass this filter."
+            )
         }
         if view.window is not None:
             found["window"] = graphene.Argument(
@@ -146,9 +148,7 @@ class RowFields:
                 "or": ("or", graphene.InputField(several, name="or", description="Any of them; of none: no row.")),
                 "not": ("not", graphene.InputField(lambda: made[0], name="not", description="The opposite.")),
             }
-            made.append(
-                self._types.input(f"{view.type}Filter", items, f"Which rows of `{view.one}`: everything that is said, together.", owner)
-            )
+            made.append(self._types.input(f"{view.type}Filter", items, f"Which rows of `{view.one}`; all that is given must hold.", owner))
             return made[0]
 
         return self._types.once(("filter", view.part), make)
@@ -158,7 +158,7 @@ class RowFields:
         value = None if kind is Kind.JSON else self._types.output(annotation, kind)
         operators = OPERATORS.get(kind, SORTED) if value in (None, SCALARS[kind]) else PLAIN
         name = "PresenceFilter" if value is None else f"{value.__name__}Filter"
-        text = "Whether there is a value." if value is None else f"What a {value.__name__} must be: everything that is said, together."
+        text = "Whether there is a value." if value is None else f"Comparisons with {value.__name__}; all that are given must hold."
 
         def make() -> Any:
             items = {}

@@ -72,7 +72,7 @@ class Types:
         if item is not None:
             return graphene.List(self._wrapped(item, self._output(item)))
         if isinstance(annotation, type) and issubclass(annotation, Struct) and not annotation.__struct_config__.array_like:
-            return self.once(annotation, lambda: _Lazy(lambda: self._struct(annotation)), "out").get
+            return self.once(annotation, lambda: _lazy(lambda: self._struct(annotation)), "out")
         return self._scalar(annotation)
 
     def _wrapped(self, annotation: Any, shown: Any) -> Any:
@@ -145,22 +145,20 @@ class Types:
             return graphene.List(self._wrapped(item, self._sent(item)))
         if isinstance(annotation, type) and issubclass(annotation, Struct) and not annotation.__struct_config__.array_like:
             name = f"{annotation.__name__}Input"
-            return self.once(annotation, lambda: _Lazy(lambda: self.sent(annotation, name)), "in").get
+            return self.once(annotation, lambda: _lazy(lambda: self.sent(annotation, name)), "in")
         return self._scalar(annotation)
 
 
-class _Lazy:
-    """A type that is made when the schema first asks for it, so that a struct may hold itself."""
+def _lazy(make: Callable[[], Any]) -> Callable[[], Any]:
+    """A type that is made when the schema first asks for it, so that a struct may hold itself. (graphene takes functions for that.)"""
+    made: list[Any] = []
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._made: Any = None
+    def get() -> Any:
+        if not made:
+            made.append(make())
+        return made[0]
 
-    def get(self) -> Any:
-        """The type."""
-        if self._made is None:
-            self._made = self._make()
-        return self._made
+    return get
 
 
 TEXTUAL = (bytes, bytearray, time, timedelta, UUID)  # text in JSON
@@ -206,7 +204,7 @@ def _default(field: Any) -> Any:
 
 
 def _told_default(default: Any) -> str:
-    return f"Default: {msgspec.json.encode(default).decode()}."
+    return "" if default is None else f"Default: {msgspec.json.encode(default).decode()}."
 
 
 def _item_or(key: str, default: Any) -> Callable[[Any], Any]:

@@ -50,6 +50,6 @@ def described(documented: Any, fields: Collection[str] = ()) -> tuple[str, dict[
     return "\n".join(rest).strip(), found
 
 
-def joined(*texts: str) -> str | None:
+def joined(*texts: str, by: str = " ") -> str | None:
     """Texts as one description, None for none."""
-    return "\n\n".join(text for text in texts if text) or None
+    return by.join(text for text in texts if text) or None

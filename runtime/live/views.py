@@ -103,7 +103,7 @@ def _of_row(fold: ProjectionFold) -> tuple[tuple[Shown, ...], str | None]:
         )
         for column in fold.table.columns
     )
-    return columns, joined(text, described(fold.part.evolve)[0])
+    return columns, joined(text, described(fold.part.evolve)[0], by="\n\n")
 
 
 def _of_measures(fold: AggregationFold) -> tuple[tuple[Shown, ...], str | None]:
@@ -124,7 +124,7 @@ def _of_measures(fold: AggregationFold) -> tuple[tuple[Shown, ...], str | None]:
             nullable = fold.measured.identity[position - width] is None
         text_of = joined(texts.get(column.name, ""), more)
         columns.append(Shown(column.name, camel(column.name), column.kind, annotation, nullable, text_of))
-    return tuple(columns), joined(text, described(fold.part.measure)[0])
+    return tuple(columns), joined(text, described(fold.part.measure)[0], by="\n\n")
 
 
 def _windows(fold: AggregationFold) -> tuple[Window, ...]:

@@ -355,6 +355,8 @@ def test_a_state_that_cannot_be_stored_is_refused() -> None:
 def test_an_app_shows_only_what_it_has() -> None:
     refused(r"send\(Remind\): no decider of app 'library' takes it", books, api=(send(Remind, allow=anyone),))
     refused(r"expose\('loans'\): the part is not among the parts", books, api=(expose(loans, allow=anyone),))
+    for twice in ((expose(loans, allow=anyone),) * 2, (send(Lend, allow=anyone), send(Lend, allow=anyone))):
+        refused("is in api twice: one allow= decides", books, loans, api=twice)
 
 
 @pytest.mark.parametrize("schema", ["apps.shop", ":schema", "apps.shop:", ""])
