@@ -30,7 +30,7 @@ class Limits(Struct, frozen=True):
     complexity: int = 5_000  # fields, times the rows that a page asks for, in hundreds
     variables_bytes: int = 64 * 1024
     variables_depth: int = 16
-    documents_cached: int = 1_000
+    documents_cached: int = 300  # parsed, up to 0.2 MB each
     # answers
     page_rows: int = 1_000  # `first` at most
     page_default: int = 100
