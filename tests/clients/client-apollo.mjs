@@ -6,6 +6,8 @@ import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { resuming } from "./resuming.mjs";
 
+globalThis.WebSocket ??= WebSocket; // Apollo looks at its constants when an operation fails
+
 export function connect({ url, token, http = true, retryWait }) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const socket = createClient({
@@ -45,7 +47,7 @@ export function connect({ url, token, http = true, retryWait }) {
     },
     close() {
       client.stop();
-      socket.dispose();
+      socket.dispose().catch(() => {}); // it may never have been connected
     },
   };
 }

@@ -10,7 +10,7 @@ export function connect({ url, token, retryWait }) {
     connectionParams: token ? { authorization: `Bearer ${token}` } : undefined,
     ...(retryWait ? { retryWait, retryAttempts: 10_000 } : {}),
   });
-  return over(resuming(client), () => client.dispose());
+  return over(resuming(client), () => client.dispose().catch(() => {})); // it may never have been connected
 }
 
 export function over(client, close) {

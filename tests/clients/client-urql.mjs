@@ -41,6 +41,6 @@ export function connect({ url, token, retryWait }) {
       });
       return () => watching.unsubscribe();
     },
-    close: () => socket.dispose(),
+    close: () => socket.dispose().catch(() => {}), // it may never have been connected
   };
 }

@@ -71,25 +71,25 @@ client.close();
 beside.close();
 
 // tokens that are not ours, and none: told, and not tried again and again
-report.refusals = {};
-for (const [name, bad] of [
-  ["garbled", "bad.bad.bad"],
-  ["none", ""],
-]) {
-  const before = proxy.connections;
-  const stranger = connect({ url: proxy.url, token: bad, http });
-  let told;
-  stranger.watch(
+async function refused(bad) {
+  const door = await cutting(url);
+  const stranger = connect({ url: door.url, token: bad, http });
+  let told = null;
+  const leave = stranger.watch(
     LIVE,
     {},
     () => (told ??= { leaked: true }),
     (problem) => (told ??= plain(problem)),
   );
   await sleep(6000);
-  report.refusals[name] = { told: told ?? null, connections: proxy.connections - before };
+  leave();
   stranger.close();
+  door.close();
+  return { told, connections: door.connections };
 }
 
+const [garbled, none] = await Promise.all([refused("bad.bad.bad"), refused("")]);
+report.refusals = { garbled, none };
 proxy.close();
 console.log(JSON.stringify(report));
 process.exit(0);

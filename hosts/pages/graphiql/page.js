@@ -13,7 +13,7 @@ let socketHeaders = "";
 function live(headers) {
   const wanted = JSON.stringify(headers);
   if (socket === null || wanted !== socketHeaders) {
-    if (socket !== null) socket.dispose();
+    if (socket !== null) socket.dispose().catch(() => {}); // it may never have been connected
     socketHeaders = wanted;
     socket = graphqlWs.createClient({
       url: address.href.replace(/^http/, "ws"),
