@@ -10,6 +10,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from hosts.bounded_http import BoundedHttp
 from hosts.quick_frames import QuickFrames
 from runtime.errors import Misconfigured, Unavailable
 
@@ -29,7 +30,7 @@ class Serving:
             uvicorn.Config(
                 cast(Any, app),  # the same protocol, said in other words
                 loop="uvloop",
-                http="httptools",
+                http=BoundedHttp,
                 ws=QuickFrames,
                 ws_max_size=message_bytes,
                 ws_per_message_deflate=False,
