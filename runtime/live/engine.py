@@ -58,7 +58,12 @@ class Engine:
 
     def prepare(self, request: Request) -> Prepared:
         """The operation of a request, guarded, valid and with its variables; CPU only. Raises `Refused`."""
-        return self._documents.prepare(request)
+        try:
+            return self._documents.prepare(request)
+        except Refused:
+            raise
+        except Exception as error:
+            raise Refused([told(error, trace_id(""))]) from error
 
     async def execute(self, prepared: Prepared, identity: Identity, trace: str = "") -> dict[str, Any]:
         """The response to a query or mutation, ready for JSON; whatever goes wrong is in its `errors`."""
@@ -200,7 +205,9 @@ def told_of(error: GraphQLError, trace: str) -> dict[str, Any]:
 
 
 def _shown(error: GraphQLError, trace: str) -> dict[str, Any]:
-    original = error.original_error
+    original: Exception | None = error
+    while isinstance(original, GraphQLError):  # graphql-core wraps its own errors as well
+        error, original = original, original.original_error
     if isinstance(original, Refused):
         return dict(original.errors[0])
     if isinstance(error.extensions, dict) and "code" in error.extensions:  # a resolver of the app's own speaks to the client

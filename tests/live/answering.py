@@ -33,6 +33,10 @@ class Answering:
         self.traces.append(trace)
         return self.house.commands.send(command, key, tenant, "", trace)
 
+    def send_order(self, name: str, amount: int = 500) -> None:
+        """Ann orders something."""
+        self.data(PLACE, input=order(name, amount=amount))
+
     def fold(self) -> None:
         """Everything stored becomes rows."""
         self.house.fold()
