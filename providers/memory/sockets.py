@@ -116,6 +116,16 @@ class MemoryConnections:
     def _stamp(self) -> str:
         return str(next(self._stamps))
 
+    def everyone(self, after: str, limit: int) -> tuple[list[Operation], str]:
+        """A page of all live operations."""
+        self._weather()
+        with self._lock:
+            live = {
+                f"{row.connection}\0{row.id}": row for held in self._operations.values() for row in held.values() if row.state == "live"
+            }
+        marks = sorted(mark for mark in live if mark > after)
+        return [live[mark] for mark in marks[:limit]], marks[limit - 1] if len(marks) > limit else ""
+
     # who follows what
     def follow(self, followers: Sequence[Follower]) -> None:
         """Put rows into the index."""
@@ -170,11 +180,18 @@ class MemoryConnections:
             return known[0] if known else None
 
     # how far changes were pushed
-    def pushed(self, group: str, generation: int) -> dict[int, int]:
+    def begin(self, group: str, generation: int, numbers: Mapping[int, int]) -> None:
+        """Unless it has begun already."""
+        self._weather()
+        with self._lock:
+            self._pushed.setdefault((group, generation), dict(numbers))
+
+    def pushed(self, group: str, generation: int) -> dict[int, int] | None:
         """Per shard, the last pushed number."""
         self._weather()
         with self._lock:
-            return dict(self._pushed.get((group, generation), {}))
+            known = self._pushed.get((group, generation))
+            return None if known is None else dict(known)
 
     def advance(self, group: str, generation: int, numbers: Mapping[int, int]) -> None:
         """Never back."""
@@ -198,9 +215,11 @@ class MemoryConnections:
     def count(self) -> dict[str, int]:
         """How many rows there are."""
         with self._lock:
+            states = [row.state for held in self._operations.values() for row in held.values()]
             return {
                 "connections": len(self._connections),
-                "operations": sum(map(len, self._operations.values())),
+                "operations": sum(state != "tombstone" for state in states),
+                "tombstones": sum(state == "tombstone" for state in states),
                 "followers": sum(map(len, self._followers.values())),
             }
 

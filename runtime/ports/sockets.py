@@ -96,7 +96,6 @@ class Connection(Struct, frozen=True):
     due: float  # unix seconds: an init time-out, an expiry, silence
     session: bytes = b""
     resume: bytes = b""  # the cursors that came with connection_init, as the driver wrote them
-    seen_at: float = 0.0
     stamp: str = ""
 
 
@@ -191,6 +190,10 @@ class Connections(Protocol):
         ...
 
     # who follows what
+    def everyone(self, after: str, limit: int) -> tuple[list[Operation], str]:
+        """At most `limit` live operations after a mark, and the mark to go on with: a walk over all, for the swap of a rebuild only."""
+        ...
+
     def follow(self, followers: Sequence[Follower]) -> None:
         """Put rows into the index; again does nothing."""
         ...
@@ -220,12 +223,16 @@ class Connections(Protocol):
         ...
 
     # how far changes were pushed
-    def pushed(self, group: str, generation: int) -> dict[int, int]:
-        """Per shard that ever had one: the number of the last change that was pushed to everybody who was live."""
+    def begin(self, group: str, generation: int, numbers: Mapping[int, int]) -> None:
+        """Somebody is about to follow this generation: pushing begins after these numbers, unless it has begun already."""
+        ...
+
+    def pushed(self, group: str, generation: int) -> dict[int, int] | None:
+        """Per shard, the number of the last change that was pushed to everybody who was live; None when nobody ever followed."""
         ...
 
     def advance(self, group: str, generation: int, numbers: Mapping[int, int]) -> None:
-        """These changes were pushed; a number never goes back."""
+        """Changes up to these numbers were pushed; a number never goes back."""
         ...
 
     # sweeping
@@ -234,7 +241,7 @@ class Connections(Protocol):
         ...
 
     def count(self) -> dict[str, int]:
-        """How many rows there are: connections, operations, followers. For people and tests; it may read everything."""
+        """How many rows there are: connections, operations, tombstones, followers. For people and tests; it may read everything."""
         ...
 
     def close(self) -> None:

@@ -219,7 +219,7 @@ def operation(id: str = "1", connection: str = "c1", **fields: object) -> Operat
 
 
 def test_a_connection_is_read_as_it_was_put(kept: Connections) -> None:
-    row = connection(phase="ready", session=b'{"subject":"\xc3\xbc"}', resume=b"{}", seen_at=1_700_000_002.125)
+    row = connection(phase="ready", session=b'{"subject":"\xc3\xbc"}', resume=b"{}")
     stored = kept.put_connection(row)
     assert stored is not None
     assert stored.stamp
@@ -313,6 +313,21 @@ def test_more_operations_than_fit_into_one_request_are_found(kept: Connections) 
     assert len(kept.operations_of([(row.connection, row.id) for row in rows if row])) == 250
 
 
+def test_everyone_who_is_live_is_found_in_pages(kept: Connections) -> None:
+    for number in range(25):
+        kept.put_operation(operation(str(number % 5), f"c{number // 5}", state="live" if number % 2 else "preparing"))
+    found: list[Operation] = []
+    after = ""
+    while True:
+        page, after = kept.everyone(after, 5)
+        found += page
+        if not after:
+            break
+    assert len(found) == 12
+    assert all(row.state == "live" for row in found)
+    assert len({(row.connection, row.id) for row in found}) == 12
+
+
 def follower(number: int, topic: str = "ticket/one", instance: str = "") -> Follower:
     return Follower(topic, f"c{number:03}", "1", instance or f"i{number:03}", "cohort")
 
@@ -359,13 +374,17 @@ def test_a_cohort_keeps_what_was_given_first_and_stays(kept: Connections) -> Non
 
 
 def test_what_was_pushed_never_goes_back(kept: Connections) -> None:
-    assert kept.pushed("rows", 1) == {}
+    assert kept.pushed("rows", 1) is None
+    kept.begin("rows", 1, {3: 7})
+    assert kept.pushed("rows", 1) == {3: 7}
+    kept.begin("rows", 1, {3: 100, 4: 100})  # it has begun
     kept.advance("rows", 1, {3: 10, 255: 2**40})
     kept.advance("rows", 1, {3: 9, 4: 1})
     kept.advance("rows", 2, {3: 1})
     kept.advance("rows", 1, {})
     assert kept.pushed("rows", 1) == {3: 10, 4: 1, 255: 2**40}
     assert kept.pushed("rows", 2) == {3: 1}
+    kept.begin("other", 1, {})
     assert kept.pushed("other", 1) == {}
 
 
@@ -393,9 +412,10 @@ def settled[T](ask: Callable[[], list[T]], count: int) -> list[T]:
 
 
 def test_rows_are_counted(kept: Connections) -> None:
-    assert kept.count() == {"connections": 0, "operations": 0, "followers": 0}
+    assert kept.count() == {"connections": 0, "operations": 0, "tombstones": 0, "followers": 0}
     kept.put_connection(connection())
     kept.put_operation(operation())
     kept.put_operation(operation("2"))
+    kept.put_operation(operation("3", state="tombstone"))
     kept.follow([follower(1), follower(2), follower(3)])
-    assert kept.count() == {"connections": 1, "operations": 2, "followers": 3}
+    assert kept.count() == {"connections": 1, "operations": 2, "tombstones": 1, "followers": 3}

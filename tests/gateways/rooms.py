@@ -30,9 +30,13 @@ class Loop:
         self._thread.start()
         return self
 
+    def leave(self) -> None:
+        """Leave what was entered."""
+        while self._entered:
+            self.run(self._entered.pop().__aexit__(None, None, None))
+
     def __exit__(self, *_: object) -> None:
-        for each in reversed(self._entered):
-            self.run(each.__aexit__(None, None, None))
+        self.leave()
         self.run(self.loop.shutdown_default_executor())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(START_S)

@@ -18,6 +18,8 @@ HEAD_OF_LINE = "messages of one client wait for each other"
 NO_GENERATORS = "there is no process that could hold an async generator"
 NO_DRAIN = "the gateway, not we, ends connections"
 REFUSED_AT_HANDSHAKE = "a wrong subprotocol is refused by HTTP status"
+NO_BINARY = "the gateway itself ends a connection that sends binary frames (1003)"
+NO_LIVENESS = "the gateway notices dead peers; functions send a ping now and then, and hear then that a socket is gone"
 UNORDERED = "messages of one client may overtake each other"
 
 
@@ -84,4 +86,10 @@ def asgi(*, limits: Limits = LIMITS, verifier: Verifier | None = None) -> Iterat
         yield Asgi(running)
 
 
-DRIVERS: dict[str, Callable[..., Any]] = {"asgi": asgi}
+def _stateless() -> dict[str, Callable[..., Any]]:
+    from tests.gateways.drivers import drivers  # which needs what is above
+
+    return drivers()
+
+
+DRIVERS: dict[str, Callable[..., Any]] = {"asgi": asgi, **_stateless()}
