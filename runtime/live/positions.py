@@ -45,11 +45,9 @@ class Positions:
 
     def __init__(self, generation: int, numbers: Mapping[int, int] | None = None) -> None:
         self.generation = generation
-        self.numbers: dict[int, int] = {}
-        self._parts: dict[int, bytes] = {}
+        self.numbers: dict[int, int] = {shard: number for shard, number in sorted((numbers or {}).items()) if number > 0}
+        self._parts: dict[int, bytes] = {shard: _varint(number) for shard, number in self.numbers.items()}  # in the order of the shards
         self._text = ""
-        for shard, number in sorted((numbers or {}).items()):
-            self.advance(shard, number)
 
     def advance(self, shard: int, number: int) -> None:
         """This shard was seen up to this number; one that is not further does nothing."""
