@@ -10,7 +10,7 @@
 | REJECTED | the business rule says no; the text is for people | no |
 | KEY_REUSED | the idempotency key was used for another command | with a fresh key |
 | CONFLICT | somebody else was first, again and again | yes |
-| UNAVAILABLE | a store did not answer in time; `extensions.inDoubt` when the command may have taken effect | yes, same key |
+| UNAVAILABLE | a store did not answer in time; `extensions.inDoubt` when the command may have taken effect; `extensions.trace` finds the cause in the logs | yes, same key |
 | STOPPED | an operator must act first | later |
 | INTERNAL | a fault of ours, masked; `extensions.trace` finds it in the logs | perhaps |
 """
@@ -21,6 +21,7 @@ from typing import Any
 from runtime.errors import Conflict, KeyReused, LimitExceeded, Malformed, Misconfigured, Rejected, Stopped, TrimaranError, Unavailable
 
 LOG = logging.getLogger("trimaran.gateway")
+AWAY = "a store did not answer in time: try again, with the same key if it was a command"
 
 
 class Refused(TrimaranError):
@@ -69,6 +70,7 @@ def told(error: BaseException, trace: str) -> dict[str, Any]:
     if code == "INTERNAL":
         LOG.error("trace %s: %s", trace, type(error).__name__, exc_info=error)
         return refusal("internal error", code, trace=trace)
-    if isinstance(error, Unavailable) and error.in_doubt:
-        return refusal(str(error), code, inDoubt=True)
+    if isinstance(error, Unavailable):  # its text names hosts, files and users of ours
+        LOG.warning("trace %s: %s", trace, error)
+        return refusal(AWAY, code, trace=trace, **({"inDoubt": True} if error.in_doubt else {}))
     return refusal(str(error), code)
