@@ -80,12 +80,18 @@ def open_gateway(
     )
 
     async def end() -> None:
-        await gateway.drain()
         await hub.stop()
         engine.close()
 
     site = Site(gateway, ports.face, begin=hub.start, end=end, pages=pages or [], plain=plain, origins=rules.origins)
-    return Serving(site, told.host, told.port, message_bytes=rules.limits.message_bytes, keep_alive_s=rules.limits.keep_alive_s)
+    return Serving(
+        site,
+        told.host,
+        told.port,
+        message_bytes=rules.limits.message_bytes,
+        keep_alive_s=rules.limits.keep_alive_s,
+        drain=gateway.drain,
+    )
 
 
 def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:

@@ -5,6 +5,7 @@ The socket is bound before the thread starts, so that a port in use is one clear
 
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import uvicorn
@@ -19,14 +20,18 @@ STOP_S = 10.0
 BACKLOG = 2_048
 
 
-class Serving:
-    """`start` and `stop` once each; `url` is where it listens."""
+type Drain = Callable[[], Awaitable[None]]
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, message_bytes: int, keep_alive_s: float) -> None:
+
+class Serving:
+    """`start` and `stop` once each; `url` is where it listens. `drain` closes open WebSockets before the end."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, *, message_bytes: int, keep_alive_s: float, drain: Drain | None = None) -> None:
         self._socket = listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-        self._server = uvicorn.Server(
+        self._server = _Server(
+            drain,
             uvicorn.Config(
                 cast(Any, app),  # the same protocol, said in other words
                 loop="uvloop",
@@ -42,7 +47,7 @@ class Serving:
                 access_log=False,
                 server_header=False,
                 lifespan="on",
-            )
+            ),
         )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="gateway", daemon=True)
 
@@ -64,6 +69,22 @@ class Serving:
             self._server.should_exit = True
             self._thread.join(STOP_S)
         self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    """Closes WebSockets as the protocol wants it, before uvicorn closes what is left with 1012."""
+
+    def __init__(self, drain: Drain | None, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No new connection, then the open ones go politely."""
+        for server in self.servers:
+            server.close()
+        if self._drain is not None:
+            await self._drain()
+        await super().shutdown(sockets)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -28,13 +28,13 @@ def trimaran(directory: Path, *arguments: str, stdin: str = "", env: dict[str, s
     )
 
 
-def started(directory: Path, *arguments: str, module: str = "") -> "subprocess.Popen[str]":
+def started(directory: Path, *arguments: str, module: str = "", env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
     """`trimaran …` (or `python -m module …`) in the background."""
     start = ["-m", module] if module else ["-c", "from cli.main import main; main()"]
     return subprocess.Popen(
         [sys.executable, *start, *arguments],
         cwd=directory,
-        env=environment(PYTHONUNBUFFERED="1"),
+        env=environment(PYTHONUNBUFFERED="1", **(env or {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -105,4 +105,4 @@ def test_two_commands_at_once_are_both_answered(server: Server) -> None:
 
 def test_a_port_in_use_says_so(server: Server) -> None:
     with pytest.raises(Misconfigured, match="in use"):
-        Server(Face(app, None, None, lambda: (True, {})), "127.0.0.1", server.port)  # type: ignore[arg-type]
+        Server(Face(app, None, None, lambda: (True, {})), "127.0.0.1", server.port)

@@ -19,7 +19,7 @@ function live(headers) {
       url: address.href.replace(/^http/, "ws"),
       connectionParams: headers,
       retryAttempts: 30,
-      shouldRetry: (event) => Boolean(event && "code" in event && !REFUSED.includes(event.code)),
+      shouldRetry: (problem) => !REFUSED.includes(problem && problem.code),
     });
   }
   return socket;
@@ -76,17 +76,20 @@ function fetcher(params, options) {
   return operation && operation.operation === "subscription" ? subscribe(params, headers, operation) : fetched(params, headers);
 }
 
-// what a visitor typed stays with this app and these examples: several apps take turns on one port
+// What a visitor typed stays with this app and these examples (several apps take turns on one port): open tabs with this window, so that
+// a second window can do something else, the rest with the browser.
 const prefix = `trimaran:${settings.storage}:`;
+const place = (name) => (/:(tabState|query|variables|headers|operationName)$/.test(name) ? sessionStorage : localStorage);
+const kept = () => [sessionStorage, localStorage].flatMap((store) => Object.keys(store).filter((name) => name.startsWith(prefix)));
 const storage = {
-  getItem: (name) => localStorage.getItem(prefix + name),
-  setItem: (name, value) => localStorage.setItem(prefix + name, value),
-  removeItem: (name) => localStorage.removeItem(prefix + name),
+  getItem: (name) => place(name).getItem(prefix + name),
+  setItem: (name, value) => place(name).setItem(prefix + name, value),
+  removeItem: (name) => place(name).removeItem(prefix + name),
   clear() {
-    for (const name of Object.keys(localStorage)) if (name.startsWith(prefix)) localStorage.removeItem(name);
+    for (const name of kept()) place(name).removeItem(name);
   },
   get length() {
-    return Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
+    return kept().length;
   },
 };
 
