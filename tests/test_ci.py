@@ -26,12 +26,14 @@ def test_the_script_is_executable_and_well_formed() -> None:
     subprocess.run(["bash", "-n", script], check=True)
 
 
-def test_whoever_misses_java_and_maven_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_whoever_misses_java_maven_node_or_chromium_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     missing = "\n".join(command.prerequisites())
     assert "install openjdk-17-jre-headless" in missing
     assert "install maven" in missing
+    assert "install nodejs" in missing
+    assert "install chromium" in missing
 
 
 def test_an_old_java_is_not_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ GUIDE = (ROOT / "docs" / "domain.md").read_text()
 PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def blocks(language: str, text: str = README) -> list[str]:
-    """The fenced blocks of a language, in order."""
+def blocks(language: str, text: str = README.partition("## Clients")[0]) -> list[str]:
+    """The fenced blocks of a language, in order; those of clients have tests of their own (tests/clients)."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
