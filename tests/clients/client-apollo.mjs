@@ -8,13 +8,13 @@ import { resuming } from "./resuming.mjs";
 
 globalThis.WebSocket ??= WebSocket; // Apollo looks at its constants when an operation fails
 
-export function connect({ url, token, http = true, retryWait }) {
+export function connect({ url, token, http = true }) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const socket = createClient({
     url: url.replace(/^http/, "ws"),
     webSocketImpl: WebSocket,
     connectionParams: headers,
-    ...(retryWait ? { retryWait, retryAttempts: 10_000 } : {}),
+    shouldRetry: () => true, // also what Node calls an error: a connection that was refused
   });
   const sockets = new GraphQLWsLink(resuming(socket));
   const subscribes = ({ query }) => getMainDefinition(query).operation === "subscription";

@@ -3,12 +3,12 @@ import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { resuming } from "./resuming.mjs";
 
-export function connect({ url, token, retryWait }) {
+export function connect({ url, token }) {
   const client = createClient({
     url: url.replace(/^http/, "ws"),
     webSocketImpl: WebSocket,
     connectionParams: token ? { authorization: `Bearer ${token}` } : undefined,
-    ...(retryWait ? { retryWait, retryAttempts: 10_000 } : {}),
+    shouldRetry: () => true, // also what Node calls an error: a connection that was refused
   });
   return over(resuming(client), () => client.dispose().catch(() => {})); // it may never have been connected
 }

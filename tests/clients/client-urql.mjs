@@ -4,13 +4,13 @@ import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { resuming } from "./resuming.mjs";
 
-export function connect({ url, token, retryWait }) {
+export function connect({ url, token }) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const socket = createClient({
     url: url.replace(/^http/, "ws"),
     webSocketImpl: WebSocket,
     connectionParams: headers,
-    ...(retryWait ? { retryWait, retryAttempts: 10_000 } : {}),
+    shouldRetry: () => true, // also what Node calls an error: a connection that was refused
   });
   const live = resuming(socket);
   const client = new Client({

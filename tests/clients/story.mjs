@@ -56,9 +56,8 @@ report.connectionsBefore = proxy.connections;
 const snapshots = view.snapshots;
 proxy.refusing = true;
 proxy.cut();
-await sleep(300);
 await beside.run(PLACE, order(`${id}-2`));
-await sleep(300);
+await sleep(2500); // long enough for an attempt that fails, too
 proxy.refusing = false;
 await until("what changed meanwhile", () => view.rows.has(`${id}-2`) || failure !== undefined, 40);
 report.snapshotsAfterTheCut = view.snapshots - snapshots;
