@@ -64,11 +64,6 @@ def test_a_fault_of_ours_while_a_document_is_read_is_masked(monkeypatch: pytest.
     monkeypatch.setattr(documents, "validate", broken)
     (error,) = refused("{ ticketRows { nodes { order } } }", answering)
     assert (error["message"], error["extensions"]["code"]) == ("internal error", "INTERNAL")
-    prepared = answering.engine.prepare(
-        Request("subscription ($x: Boolean!) { ticketRows @skip(if: $x) { cursor } }", variables={"x": True})
-    )
-    with pytest.raises(Refused):
-        asyncio.run(answering.engine.subscribe(prepared, ANN))
 
 
 def test_a_filter_on_a_field_that_is_not_there_names_it() -> None:
