@@ -106,6 +106,7 @@ class Feed:
         self.epoch = 0  # of `following`
         self._early: deque[Signal] = deque(maxlen=EARLY)
         self._pumping = False
+        self.pump_size = CHANGES
         self._cut: dict[int, int] = {}  # heads to settle when they are reached
         self._lease_at = self._fresh_at = self._blue_at = 0.0
         self.look, self.gap, self.moved = Bell(), Bell(), Bell()
@@ -202,10 +203,10 @@ class Feed:
         if following is None:
             self._pumping = False
             return
-        taken = following.take(CHANGES, BYTES)
+        taken = following.take(self.pump_size, BYTES)
         touched: dict[Cohort, None] = {}
         for moved, earlier in taken:
-            for cohort in self._index.find(moved):
+            for cohort in self._index.find_all(moved, earlier):
                 if cohort.hear(moved, earlier):
                     touched[cohort] = None
         self.figures["changes"] += len(taken)
@@ -245,7 +246,8 @@ class Feed:
             except Stopped as error:  # nothing that this code can read
                 failures += 1
                 self._stopped(error)
-            wait = backoff(failures, self._world) if failures else self._poll_s if self.cohorts else None
+            resting = not self.cohorts and self.following is None
+            wait = backoff(failures, self._world) if failures else None if resting else self._poll_s
             yield from ask(self.look.wait, rings, wait)
 
     def _stopped(self, error: Stopped) -> None:

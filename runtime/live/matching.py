@@ -122,7 +122,7 @@ def told(passes: Passes, moved: Moved, earlier: Sequence[Moved]) -> tuple[Moved,
             return moved, True
         jumped = newest is not None and newest.revision != moved.revision - 1 and seen(passes, newest.after)
         return (moved, False) if jumped or seen(passes, moved.before) else None
-    if seen(passes, newest.after) or any(_concerns(passes, one) for one in earlier):
+    if seen(passes, newest.after) or any(one.revision > moved.revision and _concerns(passes, one) for one in earlier):
         return None  # they were told of the newest state already
     return (newest, False) if _concerns(passes, moved) else None
 

@@ -45,6 +45,7 @@ from runtime.live.protocol import Operation as State
 from runtime.live.requests import Request
 from runtime.live.stored import Known, known_of, known_text, resume_bytes, resume_of, session_bytes, session_of
 from runtime.live.subscribing import NEVER, Io, Subscribing, fits, inline, instance, too_big
+from runtime.live.sweeping import SILENCE_S
 from runtime.live.traces import trace_of
 from runtime.ports import ReadStore
 from runtime.ports.sockets import Connection, Connections, Frame, Gone, Opened, Opening, Operation, Reply, Sockets
@@ -53,10 +54,7 @@ LOG = logging.getLogger("trimaran.gateway")
 DEADLINE_S = 20.0  # for one message; API Gateway gives 29
 REORDER_S = 0.5  # by how much messages of one client may overtake each other
 TOMBSTONE_S = 60.0
-SILENCE_S = 480.0  # API Gateway closes what is silent for 600
-SWEPT_AT_ONCE = 100
 FIRST_WAIT_S, MOST_WAIT_S = 0.02, 0.2
-UNKNOWN = Connection("", Phase.CLOSED, 0.0, 0.0)
 DEFAULTS = Limits()
 
 
@@ -84,6 +82,7 @@ class Stateless:
         detached: bool = False,
         deadline_s: float = DEADLINE_S,
         reorder_s: float = REORDER_S,
+        silence_s: float = SILENCE_S,
         now: Callable[[], float] = time.time,
     ) -> None:
         if engine.generators:
@@ -96,7 +95,7 @@ class Stateless:
         self._engine, self._connections, self._sockets, self._verifier = engine, connections, sockets, verifier
         self._limits, self._origins, self._io, self._now = limits, origins, io, now
         self._answers, self._ordered, self._detached = answers, ordered, detached
-        self._deadline_s, self._reorder_s = deadline_s, reorder_s
+        self._deadline_s, self._reorder_s, self._silence_s = deadline_s, reorder_s, silence_s
         self._running: set[asyncio.Task[Reply]] = set()
 
     # the service's events
@@ -229,7 +228,7 @@ class Stateless:
             return await self._violate(row.id, act)
         done = step(Phase.INITIALISING, Happening.ACCEPTED)
         known = Known(done.phase, session_bytes(session), resume_bytes(payload))
-        due = min(session.expires_at or NEVER, self._now() + SILENCE_S)
+        due = min(session.expires_at or NEVER, self._now() + self._silence_s)
         ready = await self._phase(row, done.phase, session=known.session, resume=known.resume, due=due)
         if ready is None:  # somebody closed it meanwhile
             return Reply()

@@ -127,7 +127,15 @@ class Subscribing:
         if connection is None or connection.phase == Phase.CLOSED:
             await self.release(stored)
             return
-        await self.catch_up(stored, company)
+        try:
+            await self.catch_up(stored, company)
+        finally:
+            await asyncio.shield(self._tidy(stored))
+
+    async def _tidy(self, row: Operation) -> None:
+        """Whoever ended the operation may have done so before the index knew of it."""
+        if await self.current(row) is None:
+            await self.io(self.connections.unfollow, followers_of(row))
 
     def _begin(self, plan: Plan, company: Company) -> None:
         """What has to be there before anybody can be found in the index. Blocks."""
@@ -191,7 +199,6 @@ class Subscribing:
         while True:
             current = await self.current(row)
             if current is None:
-                await self.io(self.connections.unfollow, followers_of(row))
                 return True
             if not _reached(place, current.dirty):
                 return False

@@ -118,12 +118,14 @@ def running(
         engine = Engine(app, Reading(app, local.rows), sender_of(local.commands), limits=limits)
         stack.callback(engine.close)
         kept = connections or MemoryConnections(Weather(seed, store_s) if store_s else calm)
-        loop = stack.enter_context(Loop())
         io = threads(stack.enter_context(ThreadPoolExecutor(THREADS, "function")))
+        loop = stack.enter_context(Loop())
         known = verifier or tokens.verifier()
 
         def driver(sockets: Sockets, **how: Any) -> Stateless:
-            return Stateless(app, engine, local.rows, kept, sockets, known, limits=limits, origins=origins, io=io, **how)
+            return Stateless(
+                app, engine, local.rows, kept, sockets, known, limits=limits, origins=origins, io=io, silence_s=silence_s, **how
+            )
 
         made: list[Stateless] = []
 
