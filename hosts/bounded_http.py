@@ -1,4 +1,4 @@
-"""uvicorn's HTTP with two bounds that it has not: how long a request's head may be, and how long it may take to come.
+"""uvicorn's HTTP with bounds that it has not: how long a request's head may be, how long it may take to come, how many begin at once.
 
 Without them one client can send a header of 200 MB, which is kept in memory and copied again and again on the loop that serves everybody, and
 thousands can connect and say nothing, for as long as they like. https://www.rfc-editor.org/rfc/rfc6585#section-5 (431).
@@ -6,17 +6,24 @@ thousands can connect and say nothing, for as long as they like. https://www.rfc
 
 import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hosts.turnstile import Turnstile
 
 HEAD_BYTES_MAX = 64 * 1024
 HEAD_S = 10.0
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
+_turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, Turnstile] = WeakKeyDictionary()
+
 
 class BoundedHttp(HttpToolsProtocol):
     """For `uvicorn.Config(http=…)`."""
 
+    _admitted = False
+    _waiting = b""  # what came before it was admitted
     _head_bytes = 0
     _late: asyncio.TimerHandle | None = None  # runs while a head is on its way
 
@@ -31,7 +38,24 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request."""
+        """Some of a request; a connection's first stands in line."""
+        if self._admitted:
+            self._take(data)
+            return
+        self._waiting += data
+        if len(self._waiting) == len(data):
+            _turnstile(self.loop).enter(self._admit)
+        elif len(self._waiting) > HEAD_BYTES_MAX:
+            self.transport.pause_reading()
+
+    def _admit(self) -> None:
+        self._admitted = True
+        data, self._waiting = self._waiting, b""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         self._head_bytes += len(data)
         super().data_received(data)
         if self._late is not None and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
@@ -60,3 +84,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self.transport.close()
+
+
+def _turnstile(loop: asyncio.AbstractEventLoop) -> Turnstile:
+    found = _turnstiles.get(loop)
+    if found is None:
+        found = _turnstiles[loop] = Turnstile(loop)
+    return found
