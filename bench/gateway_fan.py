@@ -15,6 +15,7 @@ from bench.gateway_child import Child, child, python
 from bench.gateway_domain import ALL, HOT, ONE
 from bench.missing import Missing
 
+OPEN_S = 200.0  # for thousands of sockets
 GRAPHQL_WS = Path(__file__).parent / "peers" / "graphql_ws"
 # thousands of sockets from one address, and no pings between the messages that are counted, as with the peers
 ROOMY = {"connections_per_identity": 20_000, "operations_per_identity": 20_000, "keep_alive_s": 3600.0}
@@ -29,7 +30,9 @@ class Fan:
 
     def open(self, query: str, variables: list[dict[str, Any]]) -> None:
         """Open a socket per variables; each has its first picture when this returns."""
-        told = self._load.order("open", group=self._group, port=self.server.port, query=query, variables=variables, first=1)
+        told = self._load.order(
+            "open", group=self._group, port=self.server.port, query=query, variables=variables, first=1, patience_s=OPEN_S
+        )
         self._frames = told["frames"]
 
     def publish(self, messages: int, **what: Any) -> float:
@@ -91,19 +94,15 @@ class Filters:
 
     def __init__(self, server: Child, load: Child, accounts: int, sockets: int, batch: int) -> None:
         names = [f"account-{number:05}" for number in range(accounts)]
-        server.order("publish", accounts=names)
+        followed = names[:: accounts // sockets][:sockets]
         self._fan = Fan(server, load, str(sockets))
-        self._fan.open(ONE, [{"account": name} for name in spread(names, sockets)])
-        self._next, self._batch = cycle(spread(names, sockets)), batch
+        self._fan.open(ONE, [{"account": name} for name in followed])  # before there are rows: a filter scans those in memory
+        self._fan.publish(sockets, accounts=names)
+        self._next, self._batch = cycle(followed), batch
 
     def turn(self, batches: int) -> float:
         """Change followed accounts one after the other, some at once."""
         return sum(self._fan.publish(self._batch, accounts=list(islice(self._next, self._batch))) for _ in range(batches))
-
-
-def spread(names: list[str], count: int) -> list[str]:
-    """So many of them, from everywhere."""
-    return names[:: len(names) // count][:count]
 
 
 def check_open_files(sockets: int) -> None:

@@ -16,6 +16,7 @@ from bench.gateway_socket import Socket, connect
 
 AT_ONCE = 100  # sockets being opened
 PATIENCE_S = 50.0
+OPEN_S = 180.0
 
 
 class Group:
@@ -44,7 +45,7 @@ class Group:
 
         before = self.frames
         given = list(variables)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(OPEN_S):
             await asyncio.gather(*(one(each) for each in given))
             await self.reach(before + first * len(given))
 
