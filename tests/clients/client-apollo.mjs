@@ -14,7 +14,7 @@ export function connect({ url, token, http = true }) {
     url: url.replace(/^http/, "ws"),
     webSocketImpl: WebSocket,
     connectionParams: headers,
-    shouldRetry: () => true, // also what Node calls an error: a connection that was refused
+    shouldRetry: (problem) => !(problem instanceof Error), // a network that fails, but no frame that tells a refusal
   });
   const sockets = new GraphQLWsLink(resuming(socket));
   const subscribes = ({ query }) => getMainDefinition(query).operation === "subscription";

@@ -8,7 +8,7 @@ export function connect({ url, token }) {
     url: url.replace(/^http/, "ws"),
     webSocketImpl: WebSocket,
     connectionParams: token ? { authorization: `Bearer ${token}` } : undefined,
-    shouldRetry: () => true, // also what Node calls an error: a connection that was refused
+    shouldRetry: (problem) => !(problem instanceof Error), // a network that fails, but no frame that tells a refusal
   });
   return over(resuming(client), () => client.dispose().catch(() => {})); // it may never have been connected
 }

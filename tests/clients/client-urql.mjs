@@ -10,7 +10,7 @@ export function connect({ url, token }) {
     url: url.replace(/^http/, "ws"),
     webSocketImpl: WebSocket,
     connectionParams: headers,
-    shouldRetry: () => true, // also what Node calls an error: a connection that was refused
+    shouldRetry: (problem) => !(problem instanceof Error), // a network that fails, but no frame that tells a refusal
   });
   const live = resuming(socket);
   const client = new Client({

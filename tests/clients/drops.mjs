@@ -21,7 +21,7 @@ const client = createClient({
   webSocketImpl: WebSocket,
   connectionParams: authorization,
   retryAttempts: Number.MAX_SAFE_INTEGER,
-  shouldRetry: () => true, // also when the cut came during a handshake
+  shouldRetry: (problem) => !(problem instanceof Error), // also when the cut came during a handshake
   retryWait: () => sleep(5 + Math.random() * 40),
 });
 client.on("connected", () => (report.acknowledged += 1));

@@ -19,7 +19,7 @@ function live(headers) {
       url: address.href.replace(/^http/, "ws"),
       connectionParams: headers,
       retryAttempts: 30,
-      shouldRetry: (problem) => !REFUSED.includes(problem && problem.code),
+      shouldRetry: (problem) => !(problem instanceof Error) && !REFUSED.includes(problem.code),
     });
   }
   return socket;
