@@ -206,7 +206,7 @@ class Feed:
         taken = following.take(self.pump_size, BYTES)
         touched: dict[Cohort, None] = {}
         for moved, earlier in taken:
-            for cohort in self._index.find_all(moved, earlier):
+            for cohort in self._index.find(moved):
                 if cohort.hear(moved, earlier):
                     touched[cohort] = None
         self.figures["changes"] += len(taken)

@@ -1,6 +1,6 @@
 """The inverted index from topics to whoever follows them: a change costs work for those it can concern, however many there are besides."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 
 from runtime.live.matching import Moved
 from runtime.live.topics import Topic, column_of, topics_of_change
@@ -47,13 +47,6 @@ class Index[F: Hashable]:
     def follows(self, part: str) -> bool:
         """Whether anybody follows rows of this part."""
         return part in self._columns
-
-    def find_all(self, moved: Moved, earlier: Sequence[Moved]) -> list[F]:
-        """The same, when these changes of the row came before: after a revision that is still missing, also who may show the last known one."""
-        newest = max(earlier, key=lambda one: one.revision, default=None)
-        if newest is None or newest.revision >= moved.revision - 1:
-            return self.find(moved)
-        return list(dict.fromkeys([*self.find(moved), *self.find(newest)]))
 
     def find(self, moved: Moved) -> list[F]:
         """Who follows one of the change's topics, each once, in the order they came per topic."""

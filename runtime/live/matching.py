@@ -113,15 +113,15 @@ def entry_of(plan: Plan, passes: Passes, moved: Moved) -> Entry | None:
 def told(passes: Passes, moved: Moved, earlier: Sequence[Moved]) -> tuple[Moved, bool] | None:
     """What a change means to subscribers who heard the `earlier` ones of its row, in any order: which state to tell, and whether it is in view.
 
-    Changes of one row may stand in several shards and come out of order. The newest state always wins; one that comes late can still
-    be the first news that the row had been in view, and then the newest state, out of view, has to be told.
+    Changes of one row may stand in several shards and come out of order. The newest state always wins. One that comes late can still be
+    the first news that the row had been in view, and then the newest state, out of view, has to be told; unless one between the two had
+    it in view as well, and so was told already. (Who was shown an older state is told by the late change that found the row in it.)
     """
     newest = max(earlier, key=_revision, default=None)
     if newest is None or newest.revision < moved.revision:
         if seen(passes, moved.after):
             return moved, True
-        jumped = newest is not None and newest.revision != moved.revision - 1 and seen(passes, newest.after)
-        return (moved, False) if jumped or seen(passes, moved.before) else None
+        return (moved, False) if seen(passes, moved.before) else None
     if seen(passes, newest.after) or any(one.revision > moved.revision and _concerns(passes, one) for one in earlier):
         return None  # they were told of the newest state already
     return (newest, False) if _concerns(passes, moved) else None
