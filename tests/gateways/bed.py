@@ -109,11 +109,12 @@ def running(
     rows: str = MEMORY,
     port: int = 0,
     connections: Connections | None = None,
+    tokens: DevTokens | None = None,
 ) -> Iterator[Bed]:
     """`service`: "apigateway", "webpubsub", or "webpubsub-detached". `delay_s` delays and reorders what the service does, `store_s` the rows."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        tokens = DevTokens(folder)
+        tokens = tokens or DevTokens(folder)
         local = open_local(Settings(app.name, MEMORY, rows, MEMORY), app, stack)
         engine = Engine(app, Reading(app, local.rows), sender_of(local.commands), limits=limits)
         stack.callback(engine.close)
