@@ -150,8 +150,13 @@ def _check(body: bytes) -> bytes:
     return crc32(body).to_bytes(4)[:CHECK_BYTES]
 
 
+_SHORT = tuple(bytes((number,)) for number in range(128))
+
+
 def _varint(number: int) -> bytes:
     """Seven bits a byte, lowest first, the top bit says that more follow."""
+    if number < 128:
+        return _SHORT[number]
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
