@@ -102,10 +102,11 @@ class Notes(Struct):
 class Context:
     """One operation: `identity`, `trace`, `app`, and reading and sending with the caller's rights."""
 
-    __slots__ = ("_site", "identity", "notes", "trace")
+    __slots__ = ("_site", "identity", "memo", "notes", "trace")
 
-    def __init__(self, site: Site, identity: Identity, trace: str) -> None:
+    def __init__(self, site: Site, identity: Identity, trace: str, memo: dict[Any, Any] | None = None) -> None:
         self._site, self.identity, self.trace, self.notes = site, identity, trace, Notes()
+        self.memo: dict[Any, Any] = {} if memo is None else memo  # what was compiled for this document
 
     @property
     def app(self) -> App:

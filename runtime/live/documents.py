@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from graphql import (
     ArgumentNode,
+    DirectiveNode,
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
@@ -48,13 +49,14 @@ class Prepared(Struct, frozen=True):
     kind: str  # "query", "mutation" or "subscription"
     variables: dict[str, Any]
     resumed: frozenset[str] = frozenset()  # variables that are an `after` and nothing else
-    memo: dict[str, Any] = msgspec.field(default_factory=dict)
+    memo: dict[Any, Any] = msgspec.field(default_factory=dict)
 
 
 class _Known(Struct, frozen=True):
     document: DocumentNode
     operations: dict[str, OperationDefinitionNode]
     resumed: frozenset[str]
+    memos: dict[str, dict[Any, Any]] | None  # by operation; None where variables decide what is selected
 
 
 class Documents:
@@ -71,7 +73,8 @@ class Documents:
         operation = _operation(known, request.operation_name)
         variables = self._variables(operation, request.variables or {})
         guards.check_document(known.document, operation, variables, self._schema, self._limits)
-        return Prepared(request, known.document, operation, operation.operation.value, variables, known.resumed)
+        memo = {} if known.memos is None else known.memos[operation.name.value if operation.name else ""]
+        return Prepared(request, known.document, operation, operation.operation.value, variables, known.resumed, memo)
 
     def _find(self, text: str) -> _Known:
         with self._lock:
@@ -100,7 +103,9 @@ class Documents:
         if errors:
             raise Refused([self._invalid(document, error) for error in errors])
         operations = {one.name.value if one.name else "": one for one in document.definitions if isinstance(one, OperationDefinitionNode)}
-        return _Known(document, operations, _resumed(document))
+        uses = _Uses()
+        visit(document, uses)
+        return _Known(document, operations, uses.resumed, None if uses.conditional else {name: {} for name in operations})
 
     def _invalid(self, document: DocumentNode, error: GraphQLError) -> dict[str, Any]:
         """A validation error; one about a value that was written into the document names its field."""
@@ -190,6 +195,19 @@ class _Uses(Visitor):
         super().__init__()
         self.all: dict[str, int] = {}
         self.after: dict[str, int] = {}
+        self.conditional = False
+
+    @property
+    def resumed(self) -> frozenset[str]:
+        """Variables that are `after` and nothing else: subscribers that differ in them alone see the same updates.
+
+        Generated subscriptions have `after` at their root field only.
+        """
+        return frozenset(name for name, count in self.after.items() if self.all[name] == count)
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        """`@include(if: $wanted)`."""
+        self.conditional |= any(isinstance(argument.value, VariableNode) for argument in node.arguments)
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
         """`after: $cursor`."""
@@ -201,13 +219,3 @@ class _Uses(Visitor):
         """Anywhere but in its definition."""
         if not isinstance(parent, VariableDefinitionNode):
             self.all[node.name.value] = self.all.get(node.name.value, 0) + 1
-
-
-def _resumed(document: DocumentNode) -> frozenset[str]:
-    """Variables that are `after` and nothing else: subscribers that differ in them alone see the same updates.
-
-    Generated subscriptions have `after` at their root field only.
-    """
-    uses = _Uses()
-    visit(document, uses)
-    return frozenset(name for name, count in uses.after.items() if uses.all[name] == count)

@@ -24,6 +24,7 @@ from runtime.flow.world import WORLD
 from runtime.live.context import Context, Sender, Site, Threads
 from runtime.live.documents import Documents, Prepared
 from runtime.live.errors import Refused, refusal, told
+from runtime.live.executing import Execution
 from runtime.live.limits import Limits
 from runtime.live.plans import Plan, Update
 from runtime.live.rendering import Intricate, compiled, encode
@@ -73,7 +74,7 @@ class Engine:
         if span is not None:
             trace = self._telemetry.carry(span, trace)
         try:
-            return await self._executed(prepared, Context(self._site, identity, trace), None)
+            return await self._executed(prepared, Context(self._site, identity, trace, prepared.memo), None)
         finally:
             if span is not None:
                 self._telemetry.end(span)
@@ -87,6 +88,7 @@ class Engine:
                 context,
                 prepared.request.variables,
                 prepared.request.operation_name,
+                execution_context_class=Execution,
                 hide_suggestions=self._production,
             )
             if isawaitable(result):
@@ -99,7 +101,7 @@ class Engine:
         response: dict[str, Any] = {"data": result.data}
         if result.errors:
             response["errors"] = [told_of(error, context.trace) for error in result.errors]
-        notes = {name: getattr(context.notes, name) for name in ("stale", "parked") if getattr(context.notes, name)}
+        notes = {name: sorted(paths, key=repr) for name in ("stale", "parked") if (paths := getattr(context.notes, name))}
         if notes:
             response["extensions"] = notes
         return response
@@ -108,7 +110,7 @@ class Engine:
         """What a subscription wants to see: a plan, or the responses of a generator of the app's own. Raises `Refused`."""
         if prepared.kind != "subscription":
             raise Refused([refusal(f"a {prepared.kind} is no subscription", "BAD_REQUEST")])
-        context = Context(self._site, identity, trace)
+        context = Context(self._site, identity, trace, prepared.memo)
         source: Any
         try:
             source = await create_source_event_stream(

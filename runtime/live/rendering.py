@@ -4,7 +4,7 @@ graphql-core walks the document for every value, about four microseconds a field
 no resolvers that do more than look, so the walk is done once. The answer is the one that graphql-core gives (a property test says so).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from runtime.live.reads import Item, Reads
 type Shape = Callable[[Any], Any]
 
 AS_IT_IS = ("String", "BigInt", "Int", "Float", "Boolean", "JSON")
+ENCODED = (*AS_IT_IS, "DateTime", "Date", "Decimal")  # msgspec writes these as the schema does
 
 encode = msgspec.json.Encoder().encode
 
@@ -41,15 +42,29 @@ def compiled(schema: GraphQLSchema, prepared: Prepared) -> Callable[[Update], by
     fragments = {one.name.value: one for one in prepared.document.definitions if isinstance(one, FragmentDefinitionNode)}
     root = schema.subscription_type
     assert root is not None
-    compiler = _Compiler(schema, fragments, prepared.variables)
+    compiler = Compiler(schema, fragments, prepared.variables, ENCODED)
     selected = collect_fields(schema, fragments, prepared.variables, root, prepared.operation.selection_set)
     data = compiler.fields(root, selected)
     return lambda update: encode({"data": data(update)})
 
 
-class _Compiler:
-    def __init__(self, schema: GraphQLSchema, fragments: dict[str, FragmentDefinitionNode], variables: dict[str, Any]) -> None:
-        self._schema, self._fragments, self._variables = schema, fragments, variables
+class Compiler:
+    """Compiles selections of types whose fields only look into their values. Raises `Intricate` for any other."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: dict[str, FragmentDefinitionNode],
+        variables: dict[str, Any],
+        plain: Sequence[str] = AS_IT_IS,
+    ) -> None:
+        self._schema, self._fragments, self._variables, self._plain = schema, fragments, variables, plain
+
+    def object(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> Shape:
+        """An object that was selected by these nodes."""
+        if type_.is_type_of is not None:
+            raise Intricate(type_.name)
+        return self.fields(type_, collect_sub_fields(self._schema, self._fragments, self._variables, type_, nodes))
 
     def fields(self, parent: GraphQLObjectType, selected: Mapping[str, list[FieldNode]]) -> Shape:
         """An object of these fields."""
@@ -81,15 +96,14 @@ class _Compiler:
             item = self._complete(type_.of_type, nodes)
             return None if item is None else lambda value: None if value is None else [item(one) for one in value]
         if isinstance(type_, GraphQLObjectType):
-            shape = self.fields(type_, collect_sub_fields(self._schema, self._fragments, self._variables, type_, nodes))
+            shape = self.object(type_, nodes)
             return lambda value: None if value is None else shape(value)
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
-            return _leaf(type_)
+            return self._leaf(type_)
         raise Intricate(str(type_))
 
-
-def _leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Shape | None:
-    if isinstance(type_, GraphQLScalarType) and type_.name in AS_IT_IS:
-        return None
-    serialize = type_.serialize
-    return lambda value: None if value is None else serialize(value)
+    def _leaf(self, type_: GraphQLScalarType | GraphQLEnumType) -> Shape | None:
+        if isinstance(type_, GraphQLScalarType) and type_.name in self._plain:
+            return None
+        serialize = type_.serialize
+        return lambda value: None if value is None else serialize(value)

@@ -9,12 +9,13 @@ graphene is met in the modules called `schema…` and nowhere else; everything a
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import graphene
 from graphene.types.scalars import BigInt
 from graphene.utils.str_converters import to_camel_case
-from graphql import GraphQLInputObjectType, GraphQLSchema, validate_schema
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, validate_schema
 from graphql import print_schema as print_graphql
 from msgspec import Struct
 
@@ -165,6 +166,7 @@ class _Builder:
             raise Misconfigured(f"app {self._app.name!r}: its schema cannot be built: {joined(str(error))}; {WAY_OUT}") from error
         _check(schema, self._app)
         sharpen(schema)
+        _plain_page_info(schema.type_map.get("PageInfo"))
         for name, outs in self._types.outs.items():
             _plain(schema.type_map.get(name), outs)
         return schema
@@ -187,6 +189,24 @@ def _plain(found: Any, outs: Mapping[str, str]) -> None:
         for name, field in found.fields.items():
             field.out_name = outs[name]
         found.out_type = dict  # type: ignore[method-assign,assignment]
+
+
+PAGE_INFO = {
+    "hasNextPage": "has_next_page",
+    "hasPreviousPage": "has_previous_page",
+    "startCursor": "start_cursor",
+    "endCursor": "end_cursor",
+}
+
+
+def _plain_page_info(found: Any) -> None:
+    """Let a page's own fields be only looked into like all others; connections of one's own hold objects instead of dicts."""
+    for name, field in found.fields.items() if isinstance(found, GraphQLObjectType) else ():
+        field.resolve = Reads(partial(_looked_up, PAGE_INFO[name]))
+
+
+def _looked_up(key: str, page: Any) -> Any:
+    return page.get(key) if isinstance(page, dict) else getattr(page, key, None)
 
 
 def _names(root: Any) -> list[str]:

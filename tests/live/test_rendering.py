@@ -1,5 +1,6 @@
 """What an update renders to: the very bytes that graphql-core's execution gives, for any selection and any update, only faster."""
 
+import asyncio
 import json
 import time
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from runtime.live.engine import Engine, Prepared
 from runtime.live.plans import Entry, Update
 from runtime.live.rendering import compiled
 from runtime.live.requests import Request
+from runtime.ports import Row
 from tests.live import museum
 from tests.live.answering import Answering
 from tests.rounds import rounds
@@ -275,3 +277,65 @@ def _everything() -> Any:
 def test_rendering_needs_no_identity(who: Identity) -> None:
     plan = ANSWERING.plan(ALL, who)
     assert plan.part == "thing"
+
+
+QUERIES = st.sampled_from(
+    [
+        "{ thingRows { nodes { number era seen made worth size { width } parts { name madeOf { name } } notes } } }",
+        "{ thingRows(first: 2) { edges { cursor node { room t: __typename } } pageInfo { hasNextPage endCursor hasPreviousPage startCursor } } }",
+        "query ($x: Boolean = true) { a: thingRows { ...F } b: thingRows { ...F } } fragment F on ThingConnection { nodes { room @skip(if: $x) owner } }",
+        '{ thing(room: "r", number: 1) { ... on Thing { owner room } owner } __typename }',
+        "query ($x: Boolean!) { thingRows { nodes { room @include(if: $x) owner } } }",
+    ]
+)
+
+
+@pytest.mark.rounds
+@settings(max_examples=rounds(100))
+@given(text=QUERIES, rows=st.lists(THINGS, max_size=3), wanted=st.booleans())
+def test_a_page_is_shaped_as_graphql_core_shapes_it(text: str, rows: list[dict[str, Any]], wanted: bool) -> None:
+    from graphql import ExecutionContext, ExecutionResult, execute
+
+    from runtime.live.context import Context
+    from runtime.live.executing import Execution
+    from runtime.live.fields import Connection
+    from runtime.ports import Page
+
+    class Answered(Context):
+        """Has the rows already."""
+
+        async def page(self, view: Any, query: Any) -> Any:
+            """These."""
+            return rows, Page([("k", Row(None, 1)) for _ in rows], "more", lambda position: f"c{position}")
+
+    prepared = ANSWERING.engine.prepare(Request(text, variables={"x": wanted}))
+    answers = []
+    for how in (Execution, ExecutionContext):
+        context = Answered(ANSWERING.engine._site, Identity("ann"), "", prepared.memo)
+
+        async def run(how: Any = how, context: Any = context) -> ExecutionResult:
+            found = execute(SCHEMA, prepared.document, None, context, prepared.request.variables, execution_context_class=how)
+            return found if isinstance(found, ExecutionResult) else await found
+
+        result = asyncio.run(run())
+        assert result.errors is None
+        answers.append(msgspec.json.encode(result.data))
+    assert answers[0] == answers[1]
+    assert Connection(rows, Page([], ""), False).rows == rows
+
+
+def test_a_page_is_shaped_by_compiled_functions_and_kept_for_the_next_request() -> None:
+    asked = Request("{ thingRows { nodes { owner } pageInfo { hasNextPage } } }")
+    answering = Answering(museum.app)
+    asyncio.run(answering.engine.execute(answering.engine.prepare(asked), Identity("ann")))
+    memo = answering.engine.prepare(asked).memo
+    assert [callable(shape) for shape in memo.values()] == [True]
+
+
+def test_what_variables_decide_is_not_kept_for_others() -> None:
+    answering = Answering(museum.app)
+    text = "query ($x: Boolean!) { thingRows { nodes { owner room @include(if: $x) } } }"
+    answering.data('mutation { show(input: {room: "r", number: 1, owner: "ann"}) { token } }')
+    answering.fold()
+    for wanted in (True, False, True):
+        assert answering.data(text, x=wanted)["thingRows"]["nodes"] == [{"owner": "ann"} | ({"room": "r"} if wanted else {})]
