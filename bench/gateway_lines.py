@@ -25,7 +25,7 @@ CHANGES = 10  # a turn, each once all sockets have the one before
 TURNS = 5
 ACCOUNTS, FEW, BATCH, BATCHES = 5_000, 50, 50, 4
 MEGABYTES = 10
-BIG_MS, BOMB_MS, STALL_MS, WAIT_MS, LATENCY_MS = 50.0, 10.0, 50.0, 200.0, 10.0
+BIG_MS, BOMB_MS, STALL_MS, WAIT_MS, LATENCY_MS, MESSAGE_MS = 50.0, 10.0, 50.0, 200.0, 10.0, 1.0
 SILENT, OPERATIONS, HEALTHY_S = 2_000, 1_000, 5.0
 MUTATIONS = 60
 
@@ -65,14 +65,14 @@ def reference(sockets: int = SOCKETS) -> Iterator[Round]:
 
 
 @contextlib.contextmanager
-def filters(many: int = ACCOUNTS, few: int = FEW) -> Iterator[Round]:
+def filters(many: int = ACCOUNTS, few: int = FEW, turns: int = 20) -> Iterator[Round]:
     """A change with many sockets that follow something else, over a change with few."""
     fan.check_open_files(many)
     with python("bench.gateway_load") as load, fan.ours() as crowded, fan.ours() as quiet:
         busy = fan.Filters(crowded, load, many, many, BATCH)
         calm = fan.Filters(quiet, load, many, few, BATCH)
         busy.turn(BATCHES), calm.turn(BATCHES)
-        yield spent(lambda: busy.turn(BATCHES), lambda: calm.turn(BATCHES), turns=20, scale=1e6 / (BATCH * BATCHES))
+        yield spent(lambda: busy.turn(BATCHES), lambda: calm.turn(BATCHES), turns=turns, scale=1e6 / (BATCH * BATCHES))
 
 
 @contextlib.contextmanager
@@ -172,6 +172,14 @@ def latency() -> Iterator[Round]:
         yield bounded(turn, LATENCY_MS)
 
 
+@contextlib.contextmanager
+def stateless(clients: int = 100) -> Iterator[Round]:
+    """What the dearest kind of message costs the driver that keeps nothing in memory."""
+    from bench.gateway_stateless import measured
+
+    yield bounded(lambda: max(measured(clients, times=3).values()), MESSAGE_MS)
+
+
 def used(most: float) -> str:
     """The peer of a line against a bound."""
     return f"at most {most:g} ms"
@@ -185,6 +193,7 @@ LINES = (
     Line("gateway-attack-10mb", 1, "lower", used(BIG_MS), "CPU ms", big),
     Line("gateway-attack-bombs", 1, "lower", used(BOMB_MS), "CPU ms, the worst", bombs),
     Line("gateway-attack-stall", 1, "lower", used(STALL_MS), "ms, the longest", stall),
+    Line("gateway-stateless", 1, "lower", used(MESSAGE_MS), "CPU ms/message, the worst", stateless),
     Line("gateway-crowd", 1, "lower", used(WAIT_MS), "ms, p99", crowd, rounds_max=3),
     Line("gateway-latency", 1, "lower", used(LATENCY_MS), "ms, p50", latency),
 )

@@ -10,6 +10,7 @@ from bench import table
 from bench.gateway_attacks import BOMBS, SIZES
 from bench.gateway_child import Child, python
 from bench.gateway_domain import ALL
+from bench.gateway_stateless import measured
 from bench.measure import Sample, bounded, spent
 
 GOALS = {
@@ -24,7 +25,14 @@ GOALS = {
     "gateway-crowd": (1, "lower"),
     "gateway-latency": (1, "lower"),
 }
-BOUNDS = {"gateway-attack-10mb": 50, "gateway-attack-bombs": 10, "gateway-attack-stall": 50, "gateway-crowd": 200, "gateway-latency": 10}
+BOUNDS = {
+    "gateway-attack-10mb": 50,
+    "gateway-attack-bombs": 10,
+    "gateway-attack-stall": 50,
+    "gateway-stateless": 1,
+    "gateway-crowd": 200,
+    "gateway-latency": 10,
+}
 
 
 def test_every_goal_of_the_gateway_is_built_in_and_one_word_takes_them_all() -> None:
@@ -72,7 +80,7 @@ def test_the_reference_server_says_what_we_say() -> None:
 
 
 def test_few_filters_are_measured_like_many() -> None:
-    with lines.filters(many=100, few=50) as measure:
+    with lines.filters(many=100, few=50, turns=2) as measure:
         assert measure().ratio > 0
 
 
@@ -92,6 +100,12 @@ def test_every_bomb_is_refused_for_what_it_is(kind: str, attacked: tuple[Child, 
     load, server = attacked
     for size in SIZES:
         assert load.order("bombs", port=server.port, kind=kind, size=size, times=1) == {"codes": ["LIMIT_EXCEEDED"]}
+
+
+def test_every_kind_of_message_of_the_stateless_driver_costs_something() -> None:
+    costs = measured(3, times=1)
+    assert set(costs) == {"connect", "connection_init", "ping", "query", "subscribe", "push", "complete"}
+    assert all(cost > 0 for cost in costs.values())
 
 
 def test_a_mutation_is_followed_to_its_subscriber() -> None:
