@@ -81,7 +81,8 @@ class Held:
         if self.subscription is not None:
             self.subscription.cancel()
         if self.task is not None and self.task is not asyncio.current_task():
-            self.task.cancel()
+            # Two turns later: what the resolvers have just begun must have started, or Python complains about it when it is thrown away.
+            self.driving.soon(partial(self.driving.soon, self.task.cancel))
         if self.lease is not None:
             self.lease.close()
 
@@ -156,7 +157,7 @@ class Driving:
                 return
 
     # what happens, and what is done about it
-    def soon(self, call: Callable[[], None]) -> None:
+    def soon(self, call: Callable[[], object]) -> None:
         """After whoever is calling is done."""
         self._loop.call_soon(call)
 
@@ -254,6 +255,8 @@ class Driving:
     async def _carry_out(self, held: Held, request: Request, trace: str) -> None:
         engine, running, identity = self.shared.engine, held.running, self.session.identity
         async with self._preparing:
+            if running.state is Operation.ABSENT:
+                return  # completed while others were prepared
             prepared = engine.prepare(request)
         if prepared.kind != "subscription":
             self.tell(running, Event.STARTED)
