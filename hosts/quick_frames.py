@@ -14,14 +14,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 
+UNREAD_BYTES_MAX = 1024 * 1024
+
+
 def text_frame(data: bytes) -> bytes:
     """One whole text frame of a server."""
     size = len(data)
     if size < 126:
-        return b"\x81%c%b" % (size, data)
+        return b"\x81%c" % size + data
     if size < 65_536:
-        return b"\x81\x7e%b%b" % (size.to_bytes(2), data)
-    return b"\x81\x7f%b%b" % (size.to_bytes(8), data)
+        return b"\x81\x7e" + size.to_bytes(2) + data
+    return b"\x81\x7f" + size.to_bytes(8) + data
 
 
 class QuickFrames(WebSocketsSansIOProtocol):
@@ -30,18 +33,13 @@ class QuickFrames(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         """An ASGI event."""
         text = message.get("text")
-        if text is not None and self._takes_text():
+        if (
+            text is not None
+            and self.writable.is_set()
+            and self.conn.state is OPEN
+            and self.handshake_complete
+            and not (self.close_sent or self.disconnected or self.conn.extensions or self.initial_response)
+        ):
             self.transport.write(text_frame(text.encode()))
         else:
             await super().send(message)
-
-    def _takes_text(self) -> bool:
-        return (
-            self.writable.is_set()
-            and self.conn.state is OPEN
-            and self.handshake_complete
-            and not self.close_sent
-            and not self.disconnected
-            and not self.conn.extensions
-            and self.initial_response is None
-        )

@@ -7,13 +7,13 @@ waits for the socket instead, the connection is congested, and a task takes the 
 import asyncio
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Callable, Coroutine, Generator, MutableMapping
 from typing import Any
 
 from runtime.live.messages import Violation
 
 type Message = MutableMapping[str, Any]
-type Sending = Callable[[Message], Awaitable[None]]
+type Sending = Callable[[Message], Coroutine[Any, Any, None]]  # ASGI asks for an awaitable; every server's is a coroutine
 
 
 class Outbox:
@@ -77,9 +77,9 @@ class Outbox:
 
     def _start(self, message: Message) -> None:
         coroutine = self._send(message)
-        assert isinstance(coroutine, Coroutine)
+        step = coroutine.send  # fails loudly where a server's send is no coroutine
         try:
-            waits_for = coroutine.send(None)
+            waits_for = step(None)
         except StopIteration:
             return
         except Exception:  # noqa: BLE001  servers say in different ways that the client is gone
