@@ -354,7 +354,7 @@ class Feed:
                 self.look.ring()
                 return
             following.hear(page)
-        self.pump()
+            self.pump()  # at once: the next read may fail
 
     # catching up
     def catch(self, job: Job) -> Steps[None]:
