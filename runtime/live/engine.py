@@ -34,6 +34,7 @@ from runtime.live.schema import build
 __all__ = ["Engine", "Prepared", "Sender"]
 
 DEFAULTS = Limits()
+ARGUMENT = re.compile(r"Argument '(\w+)'")
 TRACE = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-")
 
 
@@ -215,7 +216,8 @@ def _shown(error: GraphQLError, trace: str) -> dict[str, Any]:
     if isinstance(error.extensions, dict) and "code" in error.extensions:  # a resolver of the app's own speaks to the client
         return {"message": error.message, "extensions": error.extensions}
     if original is None and error.nodes and isinstance(error.nodes[0], ValueNode):  # an argument that a variable made null
-        return refusal(error.message, "BAD_INPUT")
+        argument = ARGUMENT.search(error.message)
+        return refusal(error.message, "BAD_INPUT", **({"field": argument[1]} if argument else {}))
     shown = told(original or error, trace_id(trace))
     field = getattr(original, "field", None)
     if isinstance(field, str):

@@ -13,7 +13,20 @@ from runtime.domain.filters import Filter, Query
 from runtime.domain.messages import Command
 from runtime.errors import Malformed
 from runtime.live.context import Context
-from runtime.live.inputs import BadInput, after_of, both, bounded, command_of, filter_of, first_of, key_of, order_of, own_token, range_of
+from runtime.live.inputs import (
+    BadInput,
+    after_of,
+    both,
+    bounded,
+    command_of,
+    filter_of,
+    first_of,
+    key_of,
+    order_of,
+    own_token,
+    range_of,
+    text_of,
+)
 from runtime.live.plans import Plan
 from runtime.live.rights import rows_of, sending_rule
 from runtime.live.views import View
@@ -114,7 +127,7 @@ def send(command: type[Command]) -> Resolver:
     async def resolve(_root: Any, info: GraphQLResolveInfo, /, input: dict[str, Any], key: str | None = None) -> Any:
         context: Context = info.context
         sending_rule(context.app, command, context.identity)
-        return await context.send(command_of(context.app, command, input), key or "")
+        return await context.send(command_of(context.app, command, input), text_of(key or "", "key"))
 
     return resolve
 

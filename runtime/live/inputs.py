@@ -130,13 +130,14 @@ def operand(kind: Kind, value: Any, where: str) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     if isinstance(value, str):
-        return _text(value, where)
+        return text_of(value, where)
     if kind is Kind.INT and value == LEAST:
         raise BadInput(where, "does not fit a column of 64 bits")
     return float(value) if kind is Kind.FLOAT and isinstance(value, int) else value
 
 
-def _text(value: str, where: str) -> str:
+def text_of(value: str, where: str) -> str:
+    """Text that every store can hold."""
     if "\0" in value:
         raise BadInput(where, "holds a NUL character, which no store can hold: leave it out")
     try:
@@ -203,7 +204,7 @@ def after_of(given: str | None) -> tuple[str, str]:
     """`after` as (a command's token, a cursor), one of them or none: only a token has an "@"."""
     if not given:
         return "", ""
-    _text(given, "after")
+    text_of(given, "after")
     if "@" not in given:
         return "", given
     try:
@@ -229,9 +230,13 @@ def command_of(app: App, command: type[Command], given: Mapping[str, Any]) -> Co
     """The command that an input object means; `BadInput` names the field that does not fit."""
     body = msgspec.json.encode({"type": tag_of(command)} | dict(given), enc_hook=_plain)
     try:
-        return app.commands.decode(body)
+        decoded = app.commands.decode(body)
     except Malformed as error:
         raise BadInput(_field_of(str(error)), str(error)) from error
+    id = app.plan_of(command).decider.id_field
+    if getattr(decoded, id) == "":
+        raise BadInput(f"input.{camel(id)}", "is empty, and names the stream")
+    return decoded
 
 
 def _plain(value: Any) -> Any:

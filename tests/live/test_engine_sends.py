@@ -108,6 +108,7 @@ def test_the_tenant_of_the_claim_is_the_commands() -> None:
         ({"notes": {"x": 2**64}}, "input.notes.x"),
         ({"notes": [1]}, "input.notes"),
         ({"onShow": None}, "input.onShow"),
+        ({"room": ""}, "input.room"),
     ],
     ids=str,
 )
@@ -168,6 +169,17 @@ def test_a_value_in_the_document_is_refused_by_its_place(literal: str, field: st
         Answering(museum.app).ask(f"mutation {{ show(input: {literal}) {{ token }} }}")
     assert refused.value.errors[0]["extensions"] == {"code": "BAD_INPUT", "field": field}
     assert refused.value.errors[0]["locations"]
+
+
+@pytest.mark.parametrize("key", ["a\0", "\ud800"])
+def test_a_key_that_no_store_can_hold_is_refused_by_name(key: str) -> None:
+    assert Answering().error(PLACE, input=order("o-1"), key=key)["extensions"] == {"code": "BAD_INPUT", "field": "key"}
+
+
+def test_a_key_that_is_too_long_names_the_limit() -> None:
+    error = Answering().error(PLACE, input=order("o-1"), key="k" * 201)
+    assert error["extensions"] == {"code": "LIMIT_EXCEEDED"}
+    assert "the limit is 200" in error["message"]
 
 
 def test_inputs_travel_through_variables_inside_them() -> None:

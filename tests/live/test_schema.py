@@ -305,6 +305,7 @@ def test_fields_of_ones_own_stand_beside_the_generated_ones() -> None:
     assert built.schema.mutation_type and list(built.schema.mutation_type.fields) == ["shout"]
     assert built.generators == ("ticks", "broken")
     assert built.generated == {"thingRow", "thingRowRows"}
+    assert Answering(museum.museum(fields="tests.live.own_fields")).plan("subscription { thingRows { cursor } }").part == "thing"
 
 
 def test_fields_of_ones_own_never_hide_a_generated_one() -> None:
