@@ -14,6 +14,7 @@ from hosts.turnstile import Turnstile
 
 HEAD_BYTES_MAX = 64 * 1024
 HEAD_S = 10.0
+UNREAD_S = 30.0  # that an answer waits for a client who reads nothing of it
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 _turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, Turnstile] = WeakKeyDictionary()
@@ -25,6 +26,7 @@ class BoundedHttp(HttpToolsProtocol):
     _admitted = False
     _waiting = b""  # what came before it was admitted
     _head_bytes = 0
+    _unread: asyncio.TimerHandle | None = None
     _late: asyncio.TimerHandle | None = None  # runs while a head is on its way
 
     def connection_made(self, transport: Any) -> None:
@@ -35,6 +37,7 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._head_came()
+        self._read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -73,6 +76,21 @@ class BoundedHttp(HttpToolsProtocol):
         """The parser met the head's end."""
         self._head_came()
         super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read what it asked for."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        self._read()
+        super().resume_writing()
+
+    def _read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(HEAD_S, self._give_up)

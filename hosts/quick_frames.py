@@ -13,7 +13,6 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
-
 UNREAD_BYTES_MAX = 1024 * 1024
 
 
@@ -43,3 +42,10 @@ class QuickFrames(WebSocketsSansIOProtocol):
             self.transport.write(text_frame(text.encode()))
         else:
             await super().send(message)
+
+    def handle_ping(self) -> None:
+        """Answer, unless the client sends pings and does not read the answers: uvicorn would keep them all."""
+        if self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            self.transport.abort()
+        else:
+            super().handle_ping()

@@ -20,6 +20,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
+    if scope["path"] == "/much":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
     size, more = 0, True
     while more:
         message = await receive()
@@ -82,6 +88,20 @@ def test_a_drip_is_not_progress(serving: Serving, monkeypatch: pytest.MonkeyPatc
     sent(serving, b"GET / HTTP/1.1\r\n"[:1], pieces=1)
     sent(serving, b"X", pieces=20, wait_s=0.05)
     assert time.monotonic() - began < 6.0
+
+
+def test_who_asks_for_much_and_reads_nothing_is_hung_up_on(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_http, "UNREAD_S", 0.4)
+    with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
+        connection.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1.5)
+        got = 0
+        with pytest.raises(ConnectionResetError):
+            while piece := connection.recv(1_000_000):
+                got += len(piece)
+            raise ConnectionResetError  # what was on its way has come, and no more
+        assert got < 50_000_000
+    assert len(httpx.get(f"{serving.url}/much").content) == 100_000_000
 
 
 def test_long_bodies_pipelined_requests_and_kept_connections_go_on_as_before(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
