@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runtime.errors import LimitExceeded
 from runtime.live.callers import address_of, allows, headers_of
@@ -18,7 +18,7 @@ from runtime.live.driving import Driving, Shared
 from runtime.live.http import Http
 from runtime.live.identity import Verifier
 from runtime.live.limits import Limits
-from runtime.live.outbox import Message, Sending
+from runtime.live.outbox import Message, Sending, Sends
 from runtime.live.protocol import SUBPROTOCOL, SUBPROTOCOL_UNACCEPTABLE, Happening
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Gateway:
         self._looking: asyncio.Task[None] | None = None
         self._draining = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Sending) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Sends) -> None:
         """One WebSocket from handshake to close, or one HTTP request."""
         if scope["type"] == "http":
             await self._http.answer(scope, receive, send)
@@ -82,7 +82,7 @@ class Gateway:
             "congested": sum(not driving.outbox.ready() for driving in self._sockets),
         }
 
-    async def _socket(self, scope: Scope, receive: Receive, send: Sending) -> None:
+    async def _socket(self, scope: Scope, receive: Receive, send: Sends) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
         if not allows(self._origins, headers_of(scope["headers"])):
@@ -96,11 +96,11 @@ class Gateway:
             why = SUBPROTOCOL_UNACCEPTABLE
             await send({"type": "websocket.close", "code": why.code, "reason": why.reason})
 
-    async def _drive(self, scope: Scope, receive: Receive, send: Sending) -> None:
+    async def _drive(self, scope: Scope, receive: Receive, send: Sends) -> None:
         try:
             if self._draining:
                 raise LimitExceeded("the number of connections", 1, 0, "this process is shutting down, connect again")
-            driving = Driving(self._shared, address_of(scope), receive, send)
+            driving = Driving(self._shared, address_of(scope), receive, cast("Sending", send))
         except LimitExceeded as error:
             await _unavailable(scope, send, str(error))
             return
@@ -132,7 +132,7 @@ class Gateway:
                     await asyncio.sleep(0)
 
 
-async def _unavailable(scope: Scope, send: Sending, why: str) -> None:
+async def _unavailable(scope: Scope, send: Sends, why: str) -> None:
     """Refuse a handshake with 503 where the server can, else with 403; clients try again later."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1013})

@@ -22,7 +22,7 @@ from runtime.live.callers import Headers, address_of, allows, headers_of
 from runtime.live.errors import Refused, Unauthenticated, refusal, told
 from runtime.live.identity import Session, token_of, verified
 from runtime.live.messages import decoded, request_of
-from runtime.live.outbox import Message, Sending
+from runtime.live.outbox import Message, Sends
 from runtime.live.requests import CALLER_TOKEN, Request
 from runtime.live.traces import trace_of
 
@@ -60,7 +60,7 @@ class Http:
     def __init__(self, shared: "Shared", origins: tuple[str, ...] | None) -> None:
         self._shared, self._origins = shared, origins
 
-    async def answer(self, scope: Mapping[str, Any], receive: Any, send: Sending) -> None:
+    async def answer(self, scope: Mapping[str, Any], receive: Any, send: Sends) -> None:
         """One request."""
         headers = headers_of(scope["headers"])
         media = JSON
@@ -132,7 +132,7 @@ class Http:
             "access-control-max-age": str(ASKED_AGAIN_S),
         }
 
-    async def _send(self, send: Sending, answer: Answer, media: str, headers: Headers) -> None:
+    async def _send(self, send: Sends, answer: Answer, media: str, headers: Headers) -> None:
         body = b"" if answer.content is None else frames.as_json(answer.content)
         told_headers = {"vary": "accept, origin", "cache-control": "no-store", "x-content-type-options": "nosniff"} | dict(answer.headers)
         if answer.content is not None:

@@ -7,13 +7,14 @@ waits for the socket instead, the connection is congested, and a task takes the 
 import asyncio
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any
 
 from runtime.live.messages import Violation
 
 type Message = MutableMapping[str, Any]
-type Sending = Callable[[Message], Coroutine[Any, Any, None]]  # ASGI asks for an awaitable; every server's is a coroutine
+type Sends = Callable[[Message], Awaitable[None]]  # what ASGI promises …
+type Sending = Callable[[Message], Coroutine[Any, Any, None]]  # … and what every server gives: only a coroutine can be driven by hand
 
 
 class Outbox:

@@ -1,6 +1,7 @@
 """The probe's fields with subscriptions of its own: async generators, for drivers that can hold one."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import graphene
 from tests.live.protocol.fields import Query as Query
 
 OPEN: set[str] = set()  # generators that run
+MADE: Counter[str] = Counter()  # results that they made
 
 
 class Subscription(graphene.ObjectType):  # type: ignore[misc]  # graphene is not typed
@@ -16,6 +18,7 @@ class Subscription(graphene.ObjectType):  # type: ignore[misc]  # graphene is no
     breaks = graphene.Int()
     refuses = graphene.Int()
     odd = graphene.Int()
+    flood = graphene.String(size=graphene.Int(required=True))
 
     @staticmethod
     async def subscribe_count(_: Any, info: Any, to: int, every_s: float, name: str) -> AsyncIterator[int]:
@@ -54,3 +57,14 @@ class Subscription(graphene.ObjectType):  # type: ignore[misc]  # graphene is no
         if number == 2:
             raise RuntimeError("the secret of the house")
         return number
+
+    @staticmethod
+    async def subscribe_flood(_: Any, info: Any, size: int) -> AsyncIterator[str]:
+        MADE["flood"] = 0
+        while True:
+            MADE["flood"] += 1
+            yield "x" * size
+
+    @staticmethod
+    def resolve_flood(text: str, info: Any, **_: Any) -> str:
+        return text
