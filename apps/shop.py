@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import astuple, replace
 
 from runtime.domain import After, Aggregation, App, Command, Count, Decider, End, Event, Measures, Projection, Rejected, Saga, Sum, Window
-from runtime.domain.api import anyone, expose, owner, role, send, signed_in
+from runtime.domain.api import anyone, expose, owner, role, send
 
 PATIENCE, CREDIT = timedelta(minutes=15), 1_000_00  # how long a sale may take; what one order may cost, in cents
 
@@ -238,7 +238,7 @@ app = App(
     api=(
         expose(tickets, allow=owner("customer")),
         expose(sales, allow=anyone),
-        send(PlaceOrder, allow=signed_in),
+        send(PlaceOrder, allow=owner("customer")),
         send(Restock, allow=role("clerk")),
     ),
 )
