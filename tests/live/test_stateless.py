@@ -12,7 +12,7 @@ import pytest
 from providers.memory.sockets import MemoryConnections, MemorySockets
 from runtime.errors import Misconfigured, Unavailable
 from runtime.live.limits import Limits
-from runtime.ports.sockets import Busy, Connection, Frame, Gone, Sockets
+from runtime.ports.sockets import Busy, Connection, Frame, Gone, Operation, Sockets
 from tests.live import functions
 from tests.live.functions import FOLLOW, FOLLOW_ALL, Message, Place
 from tests.live.protocol import probe
@@ -642,4 +642,91 @@ def test_one_who_does_not_read_for_a_minute_is_told_that_it_is_too_slow() -> Non
         assert place.heard(id) == [{"type": "1013: Too slow"}]
 
     with functions.running(sockets=choking) as place:
+        place.do(steps(place))
+
+
+class Meeting(MemoryConnections):
+    """Something else happens just before one kind of write: what two functions do when they meet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, Any] = {}
+
+    def _meet(self, what: str) -> None:
+        happens = self.before.pop(what, None)
+        if happens is not None:
+            happens()
+
+    def follow(self, followers: Any) -> None:
+        self._meet("index")
+        super().follow(followers)
+
+    def put_operation(self, row: Operation) -> Operation | None:
+        if row.gate == "live":
+            self._meet("gate")
+        return super().put_operation(row)
+
+
+@pytest.mark.parametrize("ending", ["complete", "disconnect"])
+def test_an_operation_that_ends_just_before_the_index_knows_of_it_leaves_no_row_there(ending: str) -> None:
+    meeting = Meeting()
+
+    async def steps(place: Place) -> None:
+        id, loop = await place.greet(), asyncio.get_running_loop()
+
+        def end() -> None:
+            doing = place.complete(id, "1") if ending == "complete" else place.stateless.disconnect(id, NOW)
+            asyncio.run_coroutine_threadsafe(doing, loop).result(10)
+
+        meeting.before["index"] = end
+        await place.ask(id, "1", FOLLOW, c="a")
+        assert (place.rows()["operations"], place.rows()["followers"]) == (0, 0)
+
+    with functions.running(connections=meeting, seed=1, store_s=0.0001) as place:
+        place.do(steps(place))
+
+
+def test_a_change_between_the_picture_and_the_opening_of_the_gate_is_told_before_it_opens() -> None:
+    meeting = Meeting()
+
+    async def steps(place: Place) -> None:
+        loop = asyncio.get_running_loop()
+
+        def change() -> None:
+            place.bump("a")
+            asyncio.run_coroutine_threadsafe(place.pushed(), loop).result(10)
+
+        meeting.before["gate"] = change
+        id = await place.greet()
+        await place.ask(id, "1", FOLLOW, c="a")
+        assert values(place.heard(id)) == [0, 1]
+        place.bump("a")
+        await place.pushed()
+        assert values(place.heard(id)) == [2]
+
+    with functions.running(connections=meeting, seed=1, store_s=0.0001) as place:
+        place.do(steps(place))
+
+
+def test_the_cursor_of_one_who_is_ahead_of_what_was_pushed_does_not_go_back() -> None:
+    async def steps(place: Place) -> None:
+        await place.ask(await place.greet(), "1", FOLLOW_ALL)  # pushing begins
+        place.bump("a")  # and this is not pushed yet
+        id = await place.greet()
+        await place.ask(id, "1", FOLLOW_ALL)
+        assert len(place.heard(id)) == 1
+        with place.local.signals.listen() as listener:
+            place.bump("b")
+            signals = listener.take(100, 5)
+        await place.pusher.push(signals)
+        (update,) = place.heard(id)
+        assert [change["key"] for change in update["payload"]["data"]["totalRows"]["changed"]] == ["b"]
+        again = await place.greet()
+        await place.ask(again, "1", FOLLOW_ALL, after=cursor_of([update]))
+        (update,) = place.heard(again)
+        assert update["payload"]["data"]["totalRows"]["changed"] == []
+        await place.pushed()
+        assert place.heard(id) == place.heard(again) == []
+
+    with functions.running() as place:
         place.do(steps(place))
