@@ -1,6 +1,6 @@
 // A live view over npm graphql-ws whose connection is reset again and again while orders pour in.
 //
-// URL of /graphql, TOKEN of CUSTOMER, ID, DROPS (how many), EACH_MS (orders are placed this far apart)
+// URL of /graphql, TOKEN of CUSTOMER, ID, DROPS (how many), WRITERS (how many place orders)
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { cutting } from "./cutting.mjs";
@@ -9,7 +9,8 @@ import { LIVE, PLACE, TICKETS, View, order } from "./shop.mjs";
 
 const { URL: url, TOKEN: token, ID: id, CUSTOMER: customer } = process.env;
 const drops = Number(process.env.DROPS);
-const each = Number(process.env.EACH_MS ?? "15");
+const writers = Number(process.env.WRITERS ?? "4");
+const each = 10; // milliseconds between two orders of a writer
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const authorization = { authorization: `Bearer ${token}` };
 const proxy = await cutting(url);
@@ -46,9 +47,9 @@ async function post(query, variables) {
 }
 
 let placing = true;
-async function place() {
-  while (placing) {
-    await post(PLACE, order(`${id}-${report.placed}`, customer));
+async function place(_, writer) {
+  for (let number = 0; placing; number += 1) {
+    await post(PLACE, order(`${id}-${writer}-${number}`, customer));
     report.placed += 1;
     await sleep(each);
   }
@@ -56,9 +57,10 @@ async function place() {
 
 const late = Date.now() + 30_000;
 while (view.snapshots === 0 && Date.now() < late) await sleep(10);
-const load = place();
+const load = Promise.all(Array.from({ length: writers }, place));
 for (let drop = 0; drop < drops && report.failure === null; drop += 1) {
-  await sleep(40 + Math.random() * 220);
+  for (const end = Date.now() + 20_000; report.acknowledged <= drop && Date.now() < end; ) await sleep(1);
+  await sleep(Math.random() * 150); // sometimes before the first update after a resume, sometimes after several
   proxy.cut();
 }
 placing = false;

@@ -41,7 +41,7 @@ def test_fault_46_forced_drops_under_load_lose_nothing_double_nothing_and_never_
     told = {"URL": gateway.url, "TOKEN": gateway.tokens.sign("bea"), "ID": uuid.uuid4().hex[:8], "DROPS": str(drops)}
     report = npm.report(HERE / "drops.mjs", tmp_path, told | {"CUSTOMER": "bea"}, timeout_s=240)
     assert report["failure"] is None
-    assert report["acknowledged"] > drops * 0.7  # a cut may hit a connection that is being made
+    assert report["acknowledged"] > drops  # every drop was of a connection that worked
     assert report["rows"] == report["placed"] > 0
     assert (report["missing"], report["extra"], report["doubled"], report["backwards"]) == (0, 0, 0, 0)
     assert report["snapshots"] == 1  # never begun afresh: each time it went on
