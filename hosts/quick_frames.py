@@ -14,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 UNREAD_BYTES_MAX = 1024 * 1024
+LINGER_S = 5.0  # for a close frame and what goes before it
 
 
 def text_frame(data: bytes) -> bytes:
@@ -49,3 +50,8 @@ class QuickFrames(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             super().handle_ping()
+
+    def on_task_complete(self, task: Any) -> None:
+        """Whoever never reads again is cut off: a polite close waits for ever, and such sockets are counted by nobody any more."""
+        super().on_task_complete(task)
+        self.loop.call_later(LINGER_S, self.transport.abort)

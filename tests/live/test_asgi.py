@@ -19,9 +19,9 @@ PAGE = "https://page.example"
 FOLLOW = "subscription($c: String!) { total(counter: $c) { row { value } } }"
 
 
-def until(true: Callable[[], bool], what: str) -> None:
+def until(true: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:
     """Wait for something to become true."""
-    ends = time.monotonic() + PATIENCE_S
+    ends = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < ends, what
         time.sleep(0.02)
@@ -198,6 +198,31 @@ def test_a_live_row_shows_its_newest_state_once_a_congested_client_reads_again(g
                 values.append(message["payload"]["data"]["total"]["row"]["value"])
         assert values == sorted(values)
         assert len(values) < 20, "what was over was sent all the same"
+
+
+def test_a_client_that_never_reads_again_does_not_keep_its_socket(gateway: bed.Bed) -> None:
+    """Its close frame never leaves; it is cut off all the same, or sockets would pile up that nobody counts."""
+    stuck = connected(gateway).greet()
+    held = gateway.serving._server.server_state.connections
+    before = len(held)
+    try:
+        for _ in range(400):
+            stuck.say({"type": "ping", "payload": {"a": "x" * 60_000}})
+    except Ended:
+        pass
+    until(lambda: len(held) < before, "the socket is still there", 40.0)
+    stuck.close()
+
+
+def test_a_flood_of_messages_is_slowed_down_and_every_one_is_answered() -> None:
+    with bed.running(plain, limits=Limits(messages_per_second=50)) as gateway, connected(gateway) as client:
+        client.greet()
+        started = time.monotonic()
+        for _ in range(600):  # 500 may come at once
+            client.say({"type": "ping"})
+        for _ in range(600):
+            assert client.hear()["type"] == "pong"
+        assert time.monotonic() - started > 1.5
 
 
 def test_shutdown_says_1001_before_the_server_goes() -> None:
