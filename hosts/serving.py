@@ -40,7 +40,7 @@ class Serving:
                 ws_max_size=message_bytes,
                 ws_per_message_deflate=False,
                 ws_ping_interval=keep_alive_s,
-                ws_ping_timeout=keep_alive_s,
+                ws_ping_timeout=3 * keep_alive_s,  # after the gateway, whose 1001 lets a client that slept come back; 1011 does not
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=int(STOP_S / 2),
                 log_config=None,
