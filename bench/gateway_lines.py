@@ -173,11 +173,11 @@ def latency() -> Iterator[Round]:
 
 
 @contextlib.contextmanager
-def stateless(clients: int = 100) -> Iterator[Round]:
+def stateless(clients: int = 50) -> Iterator[Round]:
     """What the dearest kind of message costs the driver that keeps nothing in memory."""
     from bench.gateway_stateless import measured
 
-    yield bounded(lambda: max(measured(clients, times=3).values()), MESSAGE_MS)
+    yield bounded(lambda: max(measured(clients, times=8).values()), MESSAGE_MS)
 
 
 def used(most: float) -> str:
