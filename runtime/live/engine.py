@@ -11,7 +11,6 @@ from hashlib import blake2b
 from inspect import isawaitable
 from typing import Any
 
-import msgspec
 from graphql import ExecutionResult, GraphQLError, ValueNode, execute
 from graphql.execution.subscribe import create_source_event_stream
 from msgspec.structs import replace
@@ -135,8 +134,6 @@ class Engine:
         try:
             async for payload in source:
                 yield await self._executed(prepared, context, payload)
-        except GeneratorExit:
-            raise
         except Refused:
             raise
         except Exception as error:
@@ -178,17 +175,18 @@ class Engine:
 
 def cohort_of(prepared: Prepared, plan: Plan) -> str:
     """Equal for plans whose updates render to the same bytes: who resumes elsewhere, or waits for another token, is no other cohort."""
-    variables = {name: value for name, value in (prepared.request.variables or {}).items() if name not in prepared.resumed}
+    given = prepared.request.variables or {}
+    variables = [(name, given[name]) for name in sorted(prepared.variables) if name in given and name not in prepared.resumed]
     asked = (
         prepared.request.query,
         prepared.request.operation_name or "",
-        sorted(variables.items()),
+        variables,
         plan.part,
         plan.where,
         plan.tenant,
         plan.key,
     )
-    return blake2b(msgspec.json.encode(asked, enc_hook=repr), digest_size=16).hexdigest()
+    return blake2b(repr(asked).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
 def trace_id(trace: str) -> str:

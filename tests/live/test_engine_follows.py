@@ -94,6 +94,11 @@ def test_a_cohort_is_who_gets_the_same_bytes() -> None:
     assert house.plan(rows, Identity("ann", {"org": "a"})).cohort != house.plan(rows, Identity("ann", {"org": "b"})).cohort
 
 
+def test_variables_that_the_operation_does_not_have_are_no_part_of_the_cohort() -> None:
+    shop = Answering()
+    assert shop.plan(ROWS, junk="\ud800", where=None).cohort == shop.plan(ROWS, where=None).cohort
+
+
 def test_a_variable_that_is_shown_as_well_as_resumed_from_tells_cohorts_apart() -> None:
     shop = Answering()
     twice = "subscription ($x: String!) { ticket(order: $x, after: $x) { cursor } }"
