@@ -93,7 +93,7 @@ class Driving:
     def __init__(self, shared: Shared, address: str, receive: Callable[[], Any], send: Sending) -> None:
         """Takes a place for a client at this address; raises `LimitExceeded`."""
         self.shared, self._receive, self._send = shared, receive, send
-        self._seat = shared.quotas.connect(address, partial(self.happen, Happening.LATE))
+        self._seat = shared.quotas.connect(address, self._make_room)
         self.connection = Connection(shared.limits)
         self.outbox = Outbox(
             send,
@@ -190,6 +190,11 @@ class Driving:
         self._given_up = True
         if self._reading is not None:
             self._reading.cancel()
+
+    def _make_room(self) -> None:
+        """Somebody newer needs the place, which is not counted any more: go, even if the token is being looked at."""
+        self.happen(Happening.LATE)
+        self.perform(self.connection.take(CROWDED))
 
     def _drained(self) -> None:
         for held in list(self._held.values()):

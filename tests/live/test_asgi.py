@@ -14,6 +14,7 @@ from tests.live import bed
 from tests.live.protocol import streams
 from tests.live.protocol.client import PATIENCE_S, Client, Ended
 from tests.live.protocol.probe import Bump, plain, streaming
+from tests.live.protocol.test_connection import Gate
 
 PAGE = "https://page.example"
 FOLLOW = "subscription($c: String!) { total(counter: $c) { row { value } } }"
@@ -106,6 +107,19 @@ def test_a_silent_connection_makes_room_for_one_that_speaks() -> None:
             assert silent[0].ending() == (4408, "Connection initialisation timeout")
         for each in silent:
             each.close()
+
+
+def test_also_a_connection_whose_token_is_being_looked_at_makes_room() -> None:
+    gate = Gate()
+    with bed.running(plain, verifier=gate, limits=Limits(waiting_connections=1, init_timeout_s=30)) as gateway:
+        with connected(gateway) as first:
+            first.say({"type": "connection_init", "payload": {"token": "slow"}})
+            assert gate.asked.wait(10)
+            with connected(gateway) as second:
+                assert first.ending() == (1013, "Too many connections")
+                gate.go.set()
+                second.greet()
+        until(lambda: gateway.gateway.figures()["connections"] == 0, "somebody stayed")
 
 
 def test_a_token_that_ends_takes_the_connection_with_it_and_nothing_comes_after(gateway: bed.Bed) -> None:
