@@ -30,17 +30,24 @@ class Revoked(Struct, frozen=True):
 
 
 class Revocation:
-    """The list behind a URL or in a file; unreachable, the last known one counts. It must be readable at the start."""
+    """The list behind a URL or in a file; unreachable, the last known one counts. It must be readable at the start.
 
-    def __init__(self, source: str, *, poll_s: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+    `waits`: for functions, which are asked seldom and sleep in between: look first when that is due, instead of soon.
+    """
+
+    def __init__(self, source: str, *, poll_s: float = 2.0, waits: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._waits = waits
         self._list = Watched(source, revoked_of, every_s=poll_s, again_s=poll_s / 2, timeout_s=max(1.0, poll_s), clock=clock)
         self._list.refresh(wait=True)
         if self._list.known is None:
             raise Misconfigured(f"{source}: the list of revoked tokens cannot be read, so nobody can be let in (the log says why)")
 
     def covers(self, token: str, key: str, subject: str, issued_at: float) -> bool:
-        """Whether such a token is revoked as far as is known; never blocks."""
-        self._list.refresh_soon()
+        """Whether such a token is revoked as far as is known; never blocks, unless it `waits`."""
+        if self._waits and self._list.due:
+            self._list.refresh(wait=True)
+        else:
+            self._list.refresh_soon()
         known = self._list.known
         return known is not None and known.covers(token, key, subject, issued_at)
 

@@ -474,6 +474,15 @@ def test_a_list_that_cannot_be_read_any_more_counts_as_it_was(issuer: Issuer, tm
     assert revocation.covers("t-1", "", "", 0.0)
 
 
+def test_a_function_that_has_slept_looks_first(tmp_path: Path, clock: Clock) -> None:
+    file = revoking(tmp_path, {})
+    revocation = Revocation(str(file), waits=True, clock=clock)
+    file.write_text('{"tokens": ["t-1"]}')
+    assert not revocation.covers("t-1", "", "", 0.0)  # it looked a moment ago
+    clock.s += 3_600
+    assert revocation.covers("t-1", "", "", 0.0)
+
+
 def test_without_a_readable_list_nobody_is_let_in(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="list of revoked tokens"):
         Revocation(str(tmp_path / "missing.json"))
