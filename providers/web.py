@@ -27,13 +27,13 @@ class Told(Struct, frozen=True):
 class Web:
     """Requests to one scheme://host[:port]. Raises `Unavailable` when no answer comes."""
 
-    def __init__(self, origin: str, *, timeout_s: float) -> None:
+    def __init__(self, origin: str, *, timeout_s: float, answer_bytes: int = ANSWER_BYTES_MAX) -> None:
         parts = urlsplit(origin)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Misconfigured(f"{origin!r} is no http:// or https:// address")
         self.host = parts.netloc
         self._secure, self._name, self._port = parts.scheme == "https", parts.hostname, parts.port
-        self._timeout_s = timeout_s
+        self._timeout_s, self._answer_bytes = timeout_s, answer_bytes
         self._tls = ssl.create_default_context() if self._secure else None
         self._idle: deque[tuple[http.client.HTTPConnection, float]] = deque()
         self._lock = threading.Lock()
@@ -57,7 +57,7 @@ class Web:
     def _told(self, connection: http.client.HTTPConnection, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Told:
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
-        told = Told(answer.status, answer.read(ANSWER_BYTES_MAX))
+        told = Told(answer.status, answer.read(self._answer_bytes))
         if answer.will_close or not answer.isclosed():
             connection.close()
             return told

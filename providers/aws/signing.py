@@ -48,13 +48,15 @@ class Signer:
         self._key: tuple[Credentials, str, bytes] | None = None
         self._paths: dict[str, str] = {}
 
-    def headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
-        """The headers that a request without a query needs."""
+    def headers(self, method: str, path: str, body: bytes, target: str = "") -> dict[str, str]:
+        """The headers that a request without a query needs; `target` is the operation of a JSON service."""
         who = self._credentials()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now()))
-        signed = {"host": self._host, "x-amz-date": stamp}
+        signed = {"host": self._host, "x-amz-date": stamp}  # in alphabetical order
         if who.token:
             signed["x-amz-security-token"] = who.token
+        if target:
+            signed["x-amz-target"] = target
         names = ";".join(signed)
         lines = "\n".join(f"{name}:{value}" for name, value in signed.items())
         canonical = f"{method}\n{self._encoded(path)}\n\n{lines}\n\n{names}\n{hashlib.sha256(body).hexdigest()}"

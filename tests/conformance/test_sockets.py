@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from providers.aws.connections import DynamoConnections
+from providers.aws.dynamo import Dynamo
 from providers.aws.signing import Credentials
 from providers.aws.sockets import ApiGatewaySockets
 from providers.azure.sockets import WebPubSubSockets
@@ -22,6 +25,7 @@ from runtime.ports.sockets import Busy, Calls, Connection, Connections, Follower
 from tests.gateways.rooms import ACCESS_KEY, Loop, api_gateway, web_pubsub
 from tests.gateways.sigv4 import Keys
 from tests.gateways.webpubsub import HUB
+from tests.servers.dynamodb import running
 
 PROTOCOL = "graphql-transport-ws"
 WAIT_S = 10.0
@@ -203,9 +207,21 @@ def test_a_frame_bigger_than_the_service_takes_is_refused_with_the_limit(harbour
 # what is remembered
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(scope="module")
+def dynamodb() -> Iterator[str]:
+    """A DynamoDB of this module alone."""
+    with running() as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
 def kept(request: pytest.FixtureRequest) -> Iterator[Connections]:
-    connections = MemoryConnections()
+    if request.param == "memory":
+        yield MemoryConnections()
+        return
+    dynamo = Dynamo(request.getfixturevalue("dynamodb"), "eu-central-1", credentials=lambda: Credentials("AKIDEXAMPLE", "secret"))
+    connections = DynamoConnections(dynamo, f"t{uuid.uuid4().hex}")
+    connections.ensure()
     yield connections
     connections.close()
 

@@ -56,7 +56,7 @@ class View:
 
 @pytest.mark.rounds
 @pytest.mark.parametrize(("service", "seed"), [("apigateway", 11), ("webpubsub", 12), ("webpubsub-detached", 13)])
-def test_fault_43_a_hundred_drops_under_load_lose_nothing_and_double_nothing(service: str, seed: int) -> None:
+def test_fault_46_a_hundred_drops_under_load_lose_nothing_and_double_nothing(service: str, seed: int) -> None:
     with bed.running(service, probe.plain, seed=seed, delay_s=0.01, store_s=0.001) as gateway:
         stop, sent = threading.Event(), [0] * COUNTERS
 
