@@ -73,7 +73,8 @@ class Asgi:
         return self.bed.tokens.sign(subject, ttl_s=ttl_s)
 
     def held(self) -> int:
-        return self.bed.gateway.figures()["operations"] + len(streams.OPEN)
+        gateway, hub = self.bed.gateway.figures(), self.bed.hub.figures()
+        return gateway["operations"] + hub["subscriptions"] + len(streams.OPEN)
 
     def drain(self) -> None:
         self.bed.drain()
