@@ -37,7 +37,7 @@ SAMPLES: dict[str, Any] = {
     "Date": "2026-01-01",
     "JSON": {},
 }
-WATCH_TEXT = "# Run it, and leave it open: whatever changes appears on the right.\n# Change something in a second window of this page.\n"
+WATCH_TEXT = "# Leave it running: changes appear on the right.\n# Make some in a second window of this page.\n"
 
 
 def examples(app: App, visitor: str = "ann") -> list[Example]:
@@ -63,10 +63,10 @@ def live(root: GraphQLObjectType | None) -> Iterator[Example]:
         row = _inside(changed, "row") if changed is not None else None
         if row is not None:
             filter_ = field.args["where"].type if "where" in field.args else None
-            asked, said = (f"$where: {filter_}, ", "where: $where, ") if filter_ is not None else ("", "")
+            asked, said = (f"  $where: {filter_}\n", "where: $where, ") if filter_ is not None else ("", "")
             yield Example(
-                f"{WATCH_TEXT}subscription Live{_title(name)}({asked}$after: String) {{\n  {name}({said}after: $after) {{\n    snapshot\n"
-                f"    changed {{\n      key\n      row {{\n{_lines(row, 8)}      }}\n    }}\n    removed {{ key }}\n    cursor\n  }}\n}}\n",
+                f"{WATCH_TEXT}subscription Live{_title(name)}(\n{asked}  $after: String\n) {{\n  {name}({said}after: $after) {{\n    snapshot\n"
+                f"    changed {{\n      key\n      row {{\n{_lines(row, 8)}      }}\n    }}\n    removed {{ key }}\n    cursor\n  }}\n}}",
                 {"where": {}} if filter_ is not None else None,
             )
             return
@@ -78,7 +78,7 @@ def pages(root: GraphQLObjectType | None) -> Iterator[Example]:
         nodes = _inside(field, "nodes")
         if nodes is not None:
             yield Example(
-                f"query {_title(name)} {{\n  {name}(first: 20) {{\n    nodes {{\n{_lines(nodes, 6)}    }}\n    pageInfo {{ hasNextPage endCursor }}\n  }}\n}}\n"
+                f"query {_title(name)} {{\n  {name}(first: 20) {{\n    nodes {{\n{_lines(nodes, 6)}    }}\n    pageInfo {{ hasNextPage endCursor }}\n  }}\n}}"
             )
             return
 
@@ -90,7 +90,7 @@ def commands(root: GraphQLObjectType | None, mine: dict[str, str]) -> Iterator[E
         if argument is None or _inside(field, "token") is None:
             continue
         yield Example(
-            f"mutation {_title(name)}($input: {argument.type}) {{\n  {name}(input: $input) {{\n    token\n    replayed\n  }}\n}}\n",
+            f"mutation {_title(name)}($input: {argument.type}) {{\n  {name}(input: $input) {{\n    token\n    replayed\n  }}\n}}",
             {"input": sample("input", argument.type, mine)},
         )
 

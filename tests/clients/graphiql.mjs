@@ -50,6 +50,7 @@ const watching = await open();
 report.title = await watching.title();
 report.tabs = await watching.locator(".graphiql-tab-button").allTextContents();
 await shot(watching, "start");
+report.variables = await watching.evaluate(() => document.querySelector(".graphiql-editor-tool .CodeMirror").CodeMirror.getValue());
 await run(watching);
 report.snapshot = JSON.parse(await until(watching, '"snapshot": true'));
 

@@ -51,3 +51,18 @@ def test_the_audit_of_graphql_over_http_passes(gateway: bed.Bed, tmp_path: Path)
     results: Any = npm.report(HERE / "audit.mjs", tmp_path, {"URL": gateway.url})
     assert len(results) > 50
     assert [result for result in results if result["status"] != "ok"] == []
+
+
+def test_a_token_that_runs_out_is_replaced_and_the_live_view_goes_on(gateway: bed.Bed, tmp_path: Path) -> None:
+    told = {
+        "URL": gateway.url,
+        "SHORT": gateway.tokens.sign("ann", ttl_s=10),
+        "TOKEN": gateway.tokens.sign("ann"),
+        "ID": uuid.uuid4().hex[:8],
+    }
+    report = npm.report(HERE / "expiry.mjs", tmp_path, told)
+    assert report["failure"] is None
+    assert report["closed"] == [[4403, "Token expired"]]
+    assert report["connections"] == 2
+    assert report["rows"] >= report["placed"] > 0
+    assert (report["snapshots"], report["doubled"], report["backwards"]) == (1, 0, 0)

@@ -21,6 +21,7 @@ def test_a_visitor_asks_changes_watches_and_is_refused_and_nothing_comes_from_el
         report = chromium.driven(HERE / "graphiql.mjs", tmp_path / "browser", told)
     assert report["title"] == "shop · GraphiQL"
     assert report["tabs"] == ["LiveTicketRows", "PlaceOrder", "Restock", "TicketRows"]
+    assert json.loads(report["variables"]) == {"where": {}}
     assert (report["console"], report["foreign"], report["failed"]) == ([], [], [])
     assert report["snapshot"]["data"]["ticketRows"]["changed"] == []
     assert report["mutation"]["data"]["placeOrder"]["token"] == f"order-{order}@1"

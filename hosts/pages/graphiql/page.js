@@ -57,12 +57,12 @@ async function fetched(params, headers) {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/graphql-response+json, application/json", ...headers },
     body: JSON.stringify(params),
-  });
+  }).catch(() => Promise.reject({ message: `${address} does not answer: does the gateway run?` }));
   const text = await answer.text();
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`HTTP ${answer.status}: ${text.slice(0, 500)}`);
+    return Promise.reject({ message: `HTTP ${answer.status}: ${text.slice(0, 500)}` });
   }
 }
 
@@ -100,6 +100,9 @@ const tabs = settings.examples.map(({ query, variables }) => ({
   headers,
 }));
 
+// GraphiQL shows the first tab's query, and its variables only if it finds them in the storage
+if (tabs.length && storage.getItem("graphiql:tabState") === null) storage.setItem("graphiql:variables", tabs[0].variables || "");
+
 const { createElement } = React;
 ReactDOM.createRoot(document.getElementById("graphiql")).render(
   createElement(
@@ -109,7 +112,7 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
       storage,
       defaultTabs: tabs.length ? tabs : undefined,
       defaultHeaders: headers,
-      defaultEditorToolsVisibility: tabs.some((tab) => tab.variables) ? "variables" : true,
+      defaultEditorToolsVisibility: true,
       shouldPersistHeaders: false,
       showPersistHeadersSettings: false,
     },
