@@ -48,3 +48,10 @@ def test_a_client_of_the_readme_places_an_order_and_sees_what_becomes_of_it(numb
 
 def test_the_readme_shows_three_clients() -> None:
     assert [language for language, _ in snippets()] == LANGUAGES
+
+
+def test_the_guide_shows_the_wrapper_that_the_clients_are_tested_with() -> None:
+    told = re.findall(r"^```js\n(.*?)^```", (ROOT / "docs" / "clients.md").read_text(), re.MULTILINE | re.DOTALL)
+    head, program = (ROOT / "tests" / "clients" / "resuming.mjs").read_text().split("\n", 1)
+    assert head.startswith("//")
+    assert told[0] == program
