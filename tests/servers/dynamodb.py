@@ -20,7 +20,7 @@ from tests.servers.process import Server, ServerFailed, free_port, listening
 PACKAGE, VERSION = "amplify-dynamodb-simulator", "2.9.30"
 INTEGRITY = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
 FETCH_S = 300
-START_S = 60.0
+START_S = 120.0
 
 
 def emulator() -> Path:
