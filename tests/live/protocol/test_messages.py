@@ -1,7 +1,9 @@
 """Behaviours 36 to 42: what is no message, what is our fault, and how it ends."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,3 +157,8 @@ def test_42_a_binary_frame_is_read_like_text(driver: Driver) -> None:
         assert client.hear() == {"type": "pong"}
         client.say(b"\xff\x00\xfe")
         assert client.ending() == INVALID
+
+
+def test_every_behaviour_of_the_list_has_a_test() -> None:
+    named = re.findall(r"^def test_(\d\d)_", "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py")), re.M)
+    assert sorted(set(map(int, named))) == list(range(1, 43))
