@@ -131,14 +131,15 @@ class Database:
 
     # writing
 
-    def write[T](self, work: Work[T]) -> T:
+    def write[T](self, work: Work[T], *, flushed: bool = True) -> T:
         """Do work in a transaction, shared with others who wait, and return when it is durable.
 
-        `work` may raise a `TrimaranError`, but only before its first write.
+        `work` may raise a `TrimaranError`, but only before its first write. `flushed` False: for notes that may be lost with the machine's
+        power (never with the process); they are durable with the next write that is flushed.
         """
         if self._line.lead_alone():
             try:
-                return self._commit_alone(work)
+                return self._commit_alone(work) if flushed else self._commit_unflushed(work)
             finally:
                 self._line.pass_on()
         turn = self._line.stand(work)
@@ -220,6 +221,14 @@ class Database:
             turn.outcome = self._commit_alone(turn.work)
         except Exception as error:  # noqa: BLE001  handed to the thread whose work it is
             turn.error = error
+
+    def _commit_unflushed[T](self, work: Work[T]) -> T:
+        """The log is written in order and flushed by the next commit as a whole: https://www.sqlite.org/pragma.html#pragma_synchronous"""
+        self._writer.execute("PRAGMA synchronous=NORMAL")
+        try:
+            return self._commit_alone(work)
+        finally:
+            self._writer.execute("PRAGMA synchronous=FULL")
 
     def _commit_alone[T](self, work: Work[T]) -> T:
         self._begin()

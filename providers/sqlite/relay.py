@@ -48,7 +48,7 @@ class SqliteRelay:
             connection.executemany(_ADVANCE, rows)
 
         if published:
-            self._database.write(work)
+            self._database.write(work, flushed=False)  # a mark that is lost is published again, which does no harm
         with self._mutex:
             for head in published:
                 self._claimed.pop(head.stream, None)
