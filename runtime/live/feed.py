@@ -1,36 +1,33 @@
-"""Everything the subscribers of one group share: what is heard of its changes, and the three cores that keep it true.
+"""Everything the subscribers of one group share: what is heard of its changes, and the cores that keep it true.
 
     keep    which generation is read, leased, and how far its log goes: on a timer, and when somebody has a reason to look
     fill    what signals did not bring, read from the log
-    catch   one picture for those who wait for the same one, then they are seated
+    (and one for everybody who waits for a picture: runtime.live.seating)
 
 The cores are `Steps`: the hub drives them with threads and an event loop, the simulation with dice. Between two requests they are alone.
 """
 
-import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-
-from msgspec.structs import replace
 
 from runtime.domain.app import App
 from runtime.domain.tables import Group
 from runtime.errors import Fenced, Stopped, Unavailable
 from runtime.flow.reading import Reading
 from runtime.flow.world import World, backoff
-from runtime.live.catchup import CatchingUp, Caught, updates_of
-from runtime.live.cohorts import Cohort, Gate, Outlet, Render, Seat
+from runtime.live.bells import Bell
+from runtime.live.catchup import CatchingUp
+from runtime.live.cohorts import Cohort, Outlet, Render, Seat
 from runtime.live.errors import told
 from runtime.live.following import Following
 from runtime.live.index import Index
 from runtime.live.limits import Limits
+from runtime.live.matching import Reader
 from runtime.live.plans import Plan
+from runtime.live.seating import Seating
 from runtime.live.topics import topics_of
 from runtime.ports import Generation, Phase, ReadStore, Signal
 from runtime.steps import Steps, ask, run
-
-LOG = logging.getLogger("trimaran.gateway")
 
 CHANGES, BYTES = 256, 64 * 1024  # that one flush tells, about
 PAGE = 1_000  # changes a read of the log
@@ -38,41 +35,6 @@ EARLY = 10_000  # signals kept while a generation is opened
 LEASE_S, LEASE_EVERY_S = 30.0, 10.0
 FRESH_EVERY_S = 60.0  # an idle subscription gets a fresh cursor
 BLUE_EVERY_S = 2.0  # pictures of a generation that logs no changes any more, until this code is replaced as well
-PICTURES = 5  # that one job takes while more comes in than its gate holds
-AT_ONCE = 50  # entries that are rendered without a thread
-LOOK_AGAIN_S = 0.02
-
-
-class Bell:
-    """Something to wait for: whoever drives the cores performs `wait`, and is called when it rings next."""
-
-    __slots__ = ("rings", "waiting")
-
-    def __init__(self) -> None:
-        self.rings = 0
-        self.waiting: list[Callable[[], None]] = []
-
-    def ring(self) -> None:
-        """It happened."""
-        self.rings += 1
-        if self.waiting:
-            waiting, self.waiting = self.waiting, []
-            for wake in waiting:
-                wake()
-
-    def wait(self, rings: int, timeout_s: float | None) -> None:
-        """Until it rang more often than `rings`, or the timeout; only ever asked for."""
-        raise AssertionError("the driver performs waits")
-
-
-class Job:
-    """One catching up, for everybody who asked for the same before it began."""
-
-    __slots__ = ("after", "begun", "cohort", "seats")
-
-    def __init__(self, cohort: Cohort, seats: list[Seat], after: str) -> None:
-        self.cohort, self.seats, self.after = cohort, seats, after
-        self.begun = False
 
 
 class Feed:
@@ -91,17 +53,15 @@ class Feed:
         later: Callable[[Callable[[], None]], None],
         threads: bool,
     ) -> None:
-        self._app, self.group, self._rows, self._limits, self._world, self._poll_s = app, group, rows, limits, world, poll_s
-        self._spawn, self._later, self._threads = spawn, later, threads
+        self._app, self.group, self._rows, self._limits, self._world, self.poll_s = app, group, rows, limits, world, poll_s
+        self._later, self._threads = later, threads
         self._reading = Reading(app, rows, world)
-        self.catching = CatchingUp(app, rows, limits, world)
-        self._readers = {table.part: self.catching.reader(table.part) for table in group.tables}
+        self._seating = Seating(self, CatchingUp(app, rows, limits, world), limits, world, spawn)
+        self._readers = {table.part: Reader(table) for table in group.tables}
         self._keys = {table.part: app.folds[table.part].key_fields for table in group.tables}
         self.holder = f"gateway-{world.token()[:12]}"
         self.cohorts: dict[str, Cohort] = {}
         self._index: Index[Cohort] = Index()
-        self._jobs: dict[tuple[Cohort, str], Job] = {}
-        self._joining = threading.Lock()
         self.following: Following | None = None
         self.epoch = 0  # of `following`
         self._early: deque[Signal] = deque(maxlen=EARLY)
@@ -122,7 +82,7 @@ class Feed:
             cohort = self.cohorts[plan.cohort] = Cohort(self._app.name, plan, topics, render, self._limits)
             self._index.add(cohort, topics)
         seat = cohort.join(outlet)
-        self._begin(cohort, [seat], plan.after)
+        self._seating.begin(cohort, [seat], plan.after)
         if self.following is None:
             self.look.ring()
         return seat
@@ -130,45 +90,39 @@ class Feed:
     def leave(self, seat: Seat) -> None:
         """It hears no more; again does nothing."""
         seat.cohort.leave(seat)
-        self._tidy(seat.cohort)
+        self.tidy(seat.cohort)
 
     def drained(self, seat: Seat) -> None:
         """Its outlet is ready again."""
         if self.following is not None and not seat.gone:
-            self._safely(seat.cohort, seat.cohort.drained, seat, self.following.positions)
+            self.safely(seat.cohort, seat.cohort.drained, seat, self.following.positions)
 
-    def _tidy(self, cohort: Cohort) -> None:
+    def tidy(self, cohort: Cohort) -> None:
+        """A cohort without anybody is found by no change."""
         if not cohort.seats and self.cohorts.get(cohort.plan.cohort) is cohort:
             del self.cohorts[cohort.plan.cohort]
             self._index.remove(cohort, cohort.topics)
             for name in self.gone:
                 self.gone[name] += getattr(cohort, name)
 
-    def _begin(self, cohort: Cohort, seats: list[Seat], after: str) -> None:
-        with self._joining:
-            job = self._jobs.get((cohort, after))
-            if job is not None and not job.begun:
-                job.seats += seats
-                return
-            job = self._jobs[cohort, after] = Job(cohort, seats, after)
-        self._spawn(self.catch(job))
-
-    def _fail(self, cohort: Cohort, seats: Sequence[Seat], error: Exception) -> None:
+    def fail(self, cohort: Cohort, seats: Sequence[Seat], error: Exception) -> None:
+        """These subscriptions are over; what is ours is masked."""
         self.figures["failures"] += 1
         errors = [told(error, self._world.token())]
         for seat in seats:
             if not seat.gone:
                 cohort.leave(seat)
                 seat.outlet.fail(errors)
-        self._tidy(cohort)
+        self.tidy(cohort)
 
-    def _safely[**P](self, cohort: Cohort, do: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    def safely[**P](self, cohort: Cohort, do: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """A rendering that fails ends its own cohort, never the others."""
         try:
             do(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  a rendering that fails ends its own cohort, never the others
-            self._fail(cohort, list(cohort.seats), error)
+        except Exception as error:  # noqa: BLE001  told to its subscribers, masked
+            self.fail(cohort, list(cohort.seats), error)
         if not cohort.seats:
-            self._tidy(cohort)
+            self.tidy(cohort)
 
     # changes
     def hear(self, signals: Sequence[Signal]) -> None:
@@ -211,7 +165,7 @@ class Feed:
                     touched[cohort] = None
         self.figures["changes"] += len(taken)
         for cohort in touched:
-            self._safely(cohort, cohort.flush, following.positions)
+            self.safely(cohort, cohort.flush, following.positions)
         self.moved.ring()
         if following.waits:
             self._later(self._pump)
@@ -247,13 +201,13 @@ class Feed:
                 failures += 1
                 self._stopped(error)
             resting = not self.cohorts and self.following is None
-            wait = backoff(failures, self._world) if failures else None if resting else self._poll_s
+            wait = backoff(failures, self._world) if failures else None if resting else self.poll_s
             yield from ask(self.look.wait, rings, wait)
 
     def _stopped(self, error: Stopped) -> None:
         self.following = None
         for cohort in list(self.cohorts.values()):
-            self._fail(cohort, list(cohort.seats), error)
+            self.fail(cohort, list(cohort.seats), error)
 
     def _rest(self) -> Steps[None]:
         """Nobody subscribes: give the generation back."""
@@ -271,7 +225,7 @@ class Feed:
     def _open(self) -> Steps[None]:
         """Follow the newest generation that this code reads, from its heads on; everybody is shown its picture."""
         before, self.following = self.following, None  # what is heard from now on is kept
-        generation = yield from self._do(self._reading.generation(self.group))
+        generation = yield from self.perform(self._reading.generation(self.group))
         yield from self._lease(generation)
         history = yield from ask(self._rows.history, self.group.name, generation.number)
         heads = {shard: last for shard, (_, last) in history.items()}
@@ -282,7 +236,7 @@ class Feed:
         for cohort in list(self.cohorts.values()):
             if seats := cohort.unseat():
                 self.figures["resets"] += len(seats)
-                self._begin(cohort, seats, "")
+                self._seating.begin(cohort, seats, "")
         early = [signal for signal in self._early if signal.generation == generation.number]
         self._early.clear()
         self.moved.ring()
@@ -298,7 +252,7 @@ class Feed:
         """Is this still the generation to read, and was everything heard? A lost last signal is found here."""
         following = self._following()
         told_to = dict(following.positions.numbers)
-        generation = yield from self._do(self._reading.generation(self.group))
+        generation = yield from self.perform(self._reading.generation(self.group))
         now = self._world.monotonic()
         silent = generation.phase is Phase.BLUE and now >= self._blue_at  # it is folded on, but logs no changes
         if generation.number != following.generation or following.overfull or silent:
@@ -320,7 +274,7 @@ class Feed:
         if now >= self._fresh_at:
             self._fresh_at = now + FRESH_EVERY_S
             for cohort in list(self.cohorts.values()):
-                self._safely(cohort, cohort.refresh, following.positions)
+                self.safely(cohort, cohort.refresh, following.positions)
 
     # what the signals did not bring
     def fill(self) -> Steps[None]:
@@ -340,7 +294,7 @@ class Feed:
                 yield from ask(self._world.sleep, backoff(failures, self._world))
             except Fenced:
                 self.look.ring()
-                yield from ask(self.gap.wait, rings, self._poll_s)
+                yield from ask(self.gap.wait, rings, self.poll_s)
 
     def _fill(self, following: Following, gaps: Sequence[tuple[int, int, int]]) -> Steps[None]:
         for shard, after, count in gaps:
@@ -356,84 +310,7 @@ class Feed:
             following.hear(page)
             self.pump()  # at once: the next read may fail
 
-    # catching up
-    def catch(self, job: Job) -> Steps[None]:
-        """Show them the picture, then what came after it, then seat them. Nothing is told twice, nothing is left out."""
-        cohort, failures, pictures = job.cohort, 0, 0
-        while any(not seat.gone for seat in job.seats):
-            rings, following, epoch = self.moved.rings, self.following, self.epoch
-            if following is None:
-                yield from ask(self.moved.wait, rings, self._poll_s)
-                continue
-            gate = Gate(self._limits.snapshot_rows)
-            cohort.gates.append(gate)
-            try:
-                caught = yield from self._do(self._start(job))
-                payloads = yield from self._payloads(cohort, caught)
-                if (yield from self._seated(job, gate, epoch, caught, payloads)):
-                    break
-            except Unavailable:
-                failures += 1
-                yield from ask(self._world.sleep, backoff(failures, self._world))
-            except Exception as error:  # noqa: BLE001  told to these subscribers, masked if it is ours
-                self._close(job)
-                self._fail(cohort, job.seats, error)
-                return
-            finally:
-                cohort.gates.remove(gate)
-            if gate.overfull and (pictures := pictures + 1) >= PICTURES:
-                self._give_up(job)
-                break
-        self._close(job)
-        self._tidy(cohort)
-
-    def _close(self, job: Job) -> None:
-        with self._joining:
-            job.begun = True
-            if self._jobs.get((job.cohort, job.after)) is job:
-                del self._jobs[job.cohort, job.after]
-
-    def _start(self, job: Job) -> Steps[Caught]:
-        with self._joining:  # who asks from now on wants a newer picture
-            job.begun = True
-        return (yield from self.catching.start(replace(job.cohort.plan, after=job.after)))
-
-    def _payloads(self, cohort: Cohort, caught: Caught) -> Steps[list[bytes]]:
-        def payloads() -> list[bytes]:
-            return [cohort.render(update) for update in updates_of(caught, cohort.plan, cohort.cursors, self._limits)]
-
-        if len(caught.entries) <= AT_ONCE:
-            return payloads()
-        return (yield from ask(payloads))
-
-    def _seated(self, job: Job, gate: Gate, epoch: int, caught: Caught, payloads: list[bytes]) -> Steps[bool]:
-        """Seat them as soon as everything that the picture shows was heard; False: it is out of date, take another."""
-        following = self.following
-        if following is not None and caught.generation != following.generation:
-            self.look.ring()
-            yield from ask(self._world.sleep, LOOK_AGAIN_S)
-            return False
-        while self.epoch == epoch and following is not None and following is self.following and not gate.overfull:
-            if following.reached(caught.numbers):
-                late = gate.after(caught.numbers)
-                self.figures["snapshots" if caught.snapshot else "resumes"] += 1
-                self._close(job)
-                self._safely(job.cohort, job.cohort.seated, list(job.seats), payloads, late, following.positions)
-                return True
-            rings = self.moved.rings
-            following.learn(caught.numbers)
-            self.gap.ring()
-            yield from ask(self.moved.wait, rings, self._poll_s)
-        return False
-
-    def _give_up(self, job: Job) -> None:
-        """More changes than a gate holds, again and again: they may come back when there are fewer."""
-        for seat in job.seats:
-            if not seat.gone:
-                job.cohort.leave(seat)
-                seat.outlet.overflow()
-
-    def _do[T](self, steps: Steps[T]) -> Steps[T]:
+    def perform[T](self, steps: Steps[T]) -> Steps[T]:
         """A core of blocking requests: with threads in one go on one of them."""
         if self._threads:
             return (yield from ask(run, steps))

@@ -18,8 +18,9 @@ from typing import Any
 from runtime.domain.app import App
 from runtime.errors import Malformed, TrimaranError
 from runtime.flow.world import WORLD, World, backoff
+from runtime.live.bells import Bell
 from runtime.live.cohorts import Outlet, Render, Seat
-from runtime.live.feed import Bell, Feed
+from runtime.live.feed import Feed
 from runtime.live.limits import Limits
 from runtime.live.plans import Plan
 from runtime.ports import ReadStore, Signal, Signals

@@ -11,6 +11,7 @@ from runtime.live.feed import Feed
 from runtime.live.following import Following
 from runtime.live.matching import Moved, told
 from runtime.live.positions import Place, Positions
+from runtime.live.seating import Seating
 from runtime.steps import Steps, ask
 
 
@@ -18,7 +19,7 @@ def _no_gate(self: Gate, news: Any) -> None:
     """Replay, then live: what comes in between is nobody's."""
 
 
-def _registers_late(self: Feed, cohort: Cohort, caught: Any) -> Steps[list[bytes]]:
+def _registers_late(self: Seating, cohort: Cohort, caught: Any) -> Steps[list[bytes]]:
     for gate in cohort.gates:
         gate.news.clear()
     return (yield from _PAYLOADS(self, cohort, caught))
@@ -94,11 +95,11 @@ def _keeps_first(self: Gate, news: dict[str, Any]) -> None:
 
 
 _FLUSH, _TAKE, _RESUME = Cohort.flush, Following.take, catchup.CatchingUp.resume
-_OPEN, _PAYLOADS = Feed._open, Feed._payloads
+_OPEN, _PAYLOADS = Feed._open, Seating._payloads
 
 PLANTS: dict[str, tuple[Any, str, Any]] = {
     "replay without a gate": (Gate, "keep", _no_gate),
-    "heads read before registering": (Feed, "_payloads", _registers_late),
+    "heads read before registering": (Seating, "_payloads", _registers_late),
     "holes are not filled from the log": (Following, "gaps", _jumps_holes),
     "removed rows are not told": (cohorts, "told", _never_removes),
     "late changes are told as news": (cohorts, "told", _forgets_order),

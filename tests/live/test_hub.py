@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -395,3 +396,108 @@ def test_a_part_that_cannot_be_followed_is_refused() -> None:
     hub = Hub(app, MemoryReadStore(), MemorySignals())
     with pytest.raises(Malformed):
         hub.subscribe(replace(plan(ADA), part="selling", group="selling"), render, Viewer())
+
+
+@on_loop
+async def test_an_idle_subscription_gets_a_fresh_cursor_so_that_it_can_come_back_after_the_history_was_trimmed() -> None:
+    with patch("runtime.live.feed.FRESH_EVERY_S", 0.1):
+        async with bench() as b:
+            b.writer.put(("o1", "ada", 1, "placed"), shards=[3])
+            idle, one = b.view(ADA), b.view(key="o1")
+            await b.shown(idle, one)
+            first = idle.cursor
+            for amount in range(9):
+                b.writer.put(("o2", "bob", amount, "placed"), shards=[3])
+            await until(lambda: idle.cursor != first)
+            assert idle.updates[-1].entries == ()
+            assert len(one.updates) == 1  # an update without the row would say that it is gone
+            await asyncio.sleep(0.2)
+            assert idle.updates[-1].cursor == idle.cursor
+            b.rows.trim_changes("rows", 1, 0)
+            again = b.view(ADA, after=idle.cursor)
+            await b.shown(again)
+            assert not again.updates[0].snapshot
+
+
+@on_loop
+async def test_a_hole_that_was_trimmed_before_it_was_read_begins_everything_again() -> None:
+    async with bench() as b:
+        viewer = b.view(ADA)
+        await b.shown(viewer)
+        b.writer.lose = True
+        with patch.object(MemoryReadStore, "history", side_effect=Unavailable("away")):  # nobody looks
+            for n in range(5):
+                b.writer.put((f"o{n}", "ada", n, "placed"), shards=[2])
+            b.rows.trim_changes("rows", 1, 0)
+            b.writer.lose = False
+            b.writer.put(("o9", "ada", 9, "placed"), shards=[2])
+            await asyncio.sleep(0.1)
+        await until(lambda: len(viewer.rows) == 6)
+        assert viewer.updates[-1].reset or viewer.updates[-2].reset
+        assert viewer.wrong == []
+
+
+@on_loop
+async def test_code_that_is_older_than_the_rows_goes_on_showing_the_generation_that_it_reads() -> None:
+    with patch("runtime.live.feed.BLUE_EVERY_S", 0.1):
+        async with bench() as b:
+            b.writer.put(("o1", "ada", 1, "placed"))
+            viewer = b.view(ADA)
+            await b.shown(viewer)
+            newer = b.rows.create(replace(app.groups["rows"], schema="of newer code"), Phase.GREEN, 1)
+            b.writer.swap(newer)
+            b.writer.generation = b.rows.generations("rows")[0]  # blue, which is folded on silently
+            b.writer.put(("o1", "ada", 2, "placed"))
+            await until(lambda: viewer.rows["o1"]["amount"] == 2)
+            assert viewer.revisions["o1"][0] == 1
+            assert b.rows.leases("rows", 1) == 1
+            assert viewer.wrong == []
+
+
+class Slow(MemoryReadStore):
+    """While a picture is read, others write."""
+
+    writes: Callable[[], None] | None = None
+
+    def query(self, *args: Any) -> Any:
+        if self.writes is not None:
+            self.writes()
+        return super().query(*args)
+
+
+@on_loop
+async def test_more_changes_than_a_gate_holds_while_a_picture_is_taken_end_in_another_picture_or_in_overflow() -> None:
+    rows = Slow()
+    async with bench(Limits(snapshot_rows=3), rows=rows) as b:
+        watcher = b.view(Compare("customer", "eq", "nobody"))
+        await b.shown(watcher)
+        rounds_left = 1
+
+        def storm() -> None:
+            nonlocal rounds_left
+            if rounds_left > 0:
+                rounds_left -= 1
+                for n in range(9):
+                    b.writer.put((f"o{n}", "ada", 1, "placed"))
+                b.writer.put(gone=[f"o{n}" for n in range(9)])
+                time.sleep(0.1)  # the gate hears it before the picture is there
+
+        rows.writes = storm
+        patient = b.view(ADA)
+        await b.shown(patient)
+        assert patient.rows == {}
+        rounds_left = 1_000
+        impatient = b.view(Compare("stage", "eq", "placed"))
+        await until(lambda: impatient.overflowed, 30)
+        rounds_left = 0
+        assert watcher.errors == patient.errors == []
+
+
+@on_loop
+async def test_a_storm_of_subscribers_who_want_the_same_shares_few_pictures() -> None:
+    async with bench() as b:
+        b.writer.put(*((f"o{n}", "ada", n, "placed") for n in range(500)))
+        viewers = [b.view(ADA) for _ in range(300)]
+        await b.shown(*viewers)
+        assert all(len(viewer.rows) == 500 for viewer in viewers)
+        assert b.hub.figures()["snapshots"] < 30
