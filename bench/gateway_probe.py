@@ -44,6 +44,8 @@ class Client:
             case "next" | "error" | "complete":
                 if (waiting := self._waiting.get(message["id"])) is not None:
                     waiting(message)
+            case _:
+                pass
 
     def subscribe(self, query: str, variables: dict[str, Any], on_message: Callable[[dict[str, Any]], None]) -> str:
         """Start an operation; its messages go to `on_message`."""
