@@ -277,9 +277,15 @@ class Driving:
         await self._stream(running, source)
 
     async def _stream(self, running: Running, source: AsyncGenerator[dict[str, Any]]) -> None:
+        count = 0
         async with aclosing(source):
             async for response in source:
                 await self._result(running, response)
+                if running.state is not Operation.LIVE:
+                    return
+                count += 1
+                if count % TURN_MESSAGES == 0:
+                    await asyncio.sleep(0)  # a source that never waits must not keep the loop
         self.tell(running, Event.ENDED)
 
     async def _result(self, running: Running, response: dict[str, Any]) -> None:

@@ -185,6 +185,21 @@ def test_a_generator_waits_for_a_client_that_does_not_read(gateway: bed.Bed) -> 
         until(lambda: streams.MADE["flood"] > made, "the generator does not go on")
 
 
+def test_a_generator_that_never_waits_keeps_nobody_waiting_and_stops_when_it_is_told(gateway: bed.Bed) -> None:
+    with connected(gateway) as client, connected(gateway) as other:
+        other.greet()
+        client.greet()
+        for id in ("1", "2", "3"):
+            client.ask(id, "subscription { flood(size: 10) }")
+            for _ in range(300):
+                assert client.hear()["id"] == id
+            assert other.alive()
+            client.complete(id)
+            assert client.alive() and other.alive()
+            made = stopped()
+            assert stopped() == made
+
+
 def stopped() -> int:
     """How far the flood had come when it stopped for a while."""
     made, since = 0, time.monotonic()
