@@ -103,10 +103,10 @@ def test_two_workers_never_begin_a_page_with_the_same_shards() -> None:
                 request = core.send(request.perform())
             except StopIteration:
                 request = None
-    assert [len(each) for each in locked.values()] == [2, 2]
-    for turn in range(2):
-        assert locked[0][turn].isdisjoint(locked[1][turn])
-        assert all(len({shard % 2 for shard in each[turn]}) == 1 for each in locked.values())
+    assert {worker: [{shard % 2 for shard in shards} for shards in each] for worker, each in locked.items()} == {
+        0: [{0}, {1}],
+        1: [{1}, {0}],
+    }
 
 
 def test_a_swap_folds_the_remainder_whole_however_small_its_pages_are(monkeypatch: pytest.MonkeyPatch) -> None:
