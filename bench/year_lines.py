@@ -89,6 +89,7 @@ class Rebuilding:
 
     def _worker(self, number: str, place: int) -> subprocess.Popen[str]:
         words = [sys.executable, "-m", "bench.rebuild_worker", *self._urls, number, SLICES[place], SLICES[place + 1]]
+        words += [str(place), str(WORKERS)]
         return subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from cli.opening import opened, opened_events, prepare
 from cli.output import as_json, remark, say
 from cli.progress import bar
-from hosts.settings import Settings
+from hosts.settings import Settings, load_app
 from runtime.domain import App, Command
 from runtime.errors import Malformed, Misconfigured, Rejected
 from runtime.flow.command import Commands
@@ -22,10 +22,11 @@ PAGE = 1_000
 
 def send(told: Settings, text: str, key: str, tenant: str, *, json: bool) -> None:
     """Send one command, or with `-` one a line from stdin; all are read and checked before the first is sent."""
+    known = load_app(told.app)
+    commands = [(_decoded(known, line, where), where) for line, where in _lines(text)]
+    if key and len(commands) > 1:
+        raise Misconfigured("--key names one command: leave it out for several")
     with opened_events(told) as (app, events):
-        commands = [(_decoded(app, line, where), where) for line, where in _lines(text)]
-        if key and len(commands) > 1:
-            raise Misconfigured("--key names one command: leave it out for several")
         prepare(app, events.store, told.rows)
         sender = Commands(app, events.store, events.snapshots)
         for command, where in commands:

@@ -1,5 +1,8 @@
 """Commands of operators: dead letters, stuck sagas, rebuilds."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 from msgspec.structs import asdict
@@ -134,7 +137,18 @@ def _at(it: Opened, generation: Generation) -> Letters:
 
 
 # --- rebuild
-def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int, *, json: bool, silent: bool | None, force: bool) -> None:
+def rebuild(
+    told: Settings,
+    what: str,
+    group: str,
+    dollars: float,
+    replicas: int,
+    *,
+    json: bool,
+    silent: bool | None,
+    force: bool,
+    workers: int = 1,
+) -> None:
     """plan, start, status or abort for one group or, where it does no harm, for all."""
     with opened(told) as it:
         groups = _groups(it, what, group)
@@ -157,7 +171,7 @@ def rebuild(told: Settings, what: str, group: str, dollars: float, replicas: int
                             raise Misconfigured(
                                 f"saga {name!r} has no rows: say --silent (what it had to send was sent, or came with an import) or --resend"
                             )
-                        _start(work, it, name, silent=bool(silent))
+                        _start(work, it, told, name, silent=bool(silent), workers=workers)
         finally:
             bus.close()
             signals.close()
@@ -195,16 +209,43 @@ def _status(work: Rebuild, *, json: bool) -> None:
         )
 
 
-def _start(work: Rebuild, it: Opened, name: str, *, silent: bool) -> None:
+def _start(work: Rebuild, it: Opened, told: Settings, name: str, *, silent: bool, workers: int) -> None:
     """Fill green, let it take over, drop blue."""
     green = run(work.start())
     remark(f"{name}: filling generation {green.number} …")
-    with counting(f"{name}: folding", run(work.plan(0.0)).events) as counted:
-        folded = counted(work.fill(green))
+    if workers > 1 and not it.app.groups[name].saga:
+        folded = _fill_together(told, name, green, run(work.slices(workers)))
+    else:
+        with counting(f"{name}: folding", run(work.plan(0.0)).events) as counted:
+            folded = counted(work.fill(green))
     remark(f"{name}: {folded:,} events folded, taking over …")
     run(work.swap(silent=silent))
     say(f"{name}: generation {green.number} is live")
     _finish(work, it, name, force=False)
+
+
+def _fill_together(told: Settings, name: str, green: Generation, slices: list[tuple[str, str]]) -> int:
+    """A process for each slice; how many events they folded. One that fails has said why, and takes the others with it."""
+    environment = os.environ | {"TRIMARAN_APP": told.app, "TRIMARAN_EVENTS": told.events, "TRIMARAN_ROWS": told.rows}  # no password in `ps`
+    workers: list[subprocess.Popen[str]] = []
+    try:
+        for place, (after, until) in enumerate(slices):
+            words = [f"--group={name}", f"--generation={green.number}", f"--after={after}", f"--until={until}"]
+            words += [f"--worker={place}", f"--workers={len(slices)}"]
+            command = [sys.executable, "-m", "hosts.rebuild", *words]
+            workers.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        folded = 0
+        for worker in workers:
+            text = worker.communicate()[0]
+            if worker.returncode:
+                raise Exit(worker.returncode if worker.returncode > 0 else FAILED)
+            folded += int(text)
+        return folded
+    finally:
+        for worker in workers:
+            if worker.poll() is None:
+                worker.terminate()
+                worker.communicate()
 
 
 def _finish(work: Rebuild, it: Opened, name: str, *, force: bool) -> None:

@@ -15,6 +15,7 @@ rebuilding = typer.Typer(help="Rebuild the rows of a group beside the live ones,
 Which = Annotated[str, typer.Option("--group", help="the group of parts")]
 Dollars = Annotated[float, typer.Option("--dollars-per-hour", help="price of one projector pod")]
 Replicas = Annotated[int, typer.Option("--replicas", min=1, help="projectors at work")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="processes that fill at the same time; a saga is filled by one")]
 
 
 def _rebuild(
@@ -27,11 +28,12 @@ def _rebuild(
     json: bool = False,
     silent: bool | None = None,
     force: bool = False,
+    workers: int = 1,
 ) -> None:
     def work() -> None:
         from cli.operate import rebuild as run
 
-        run(told(), what, group, dollars, replicas, json=json, silent=silent, force=force)
+        run(told(), what, group, dollars, replicas, json=json, silent=silent, force=force, workers=workers)
 
     guarded(work)
 
@@ -77,13 +79,14 @@ def rebuild_start(
     silent: Annotated[
         bool | None, typer.Option("--silent/--resend", help="a saga whose rows were lost: send nothing of the past, or all of it again")
     ] = None,
+    workers: Workers = 1,
     app: App = "",
     events: Events = "",
     rows: Rows = "",
     bus: Bus = "",
 ) -> None:
     """Fill new rows from the store, then let them take over; stopped anywhere, it goes on."""
-    _rebuild("start", lambda: settings(app, events, rows, bus), group, silent=silent)
+    _rebuild("start", lambda: settings(app, events, rows, bus), group, silent=silent, workers=workers)
 
 
 @rebuilding.command(name="status")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import test as command
-from tests.rounds import rounds
+from tests.rounds import amount, rounds
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,3 +75,10 @@ def test_a_fifth_of_the_rounds_and_the_rest_make_all(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("TRIMARAN_FULL", "1")
         assert some >= 1
         assert some + rounds(total) == max(total, 2)
+
+
+def test_what_lasts_or_weighs_is_a_fifth_by_default_and_the_whole_in_the_full_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRIMARAN_FULL", raising=False)
+    assert [amount(total) for total in (1, 60, 20_000)] == [1, 12, 4_000]
+    monkeypatch.setenv("TRIMARAN_FULL", "1")
+    assert [amount(total) for total in (1, 60, 20_000)] == [1, 60, 20_000]

@@ -172,17 +172,30 @@ class CommandCodec:
         try:
             command = self._decoder.decode(data)
         except msgspec.ValidationError as error:
-            raise Malformed(f"the command does not fit: {self._explained(str(error))}") from error
+            raise Malformed(f"the command does not fit: {self._explained(str(error), data)}") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Malformed(f"the command is not JSON: {error}") from error
+            raise Malformed(f"the command is not JSON: {error}; write it like {self._example()}") from error
         if not isinstance(command, Command):
-            raise Malformed(f"the command does not fit: {self._explained('`type` is empty - at `$.type`')}")
+            raise Malformed(f"the command does not fit: {self._explained('`type` is empty - at `$.type`', data)}")
         check_values(command)
         return command
 
-    def _explained(self, text: str) -> str:
-        """With the list of commands where the tag is what is wrong."""
-        return f"{text}; `type` is one of {', '.join(sorted(self.tags))}" if "`$.type`" in text or text.endswith("field `type`") else text
+    def _explained(self, text: str, data: bytes) -> str:
+        """With the list of commands where the tag is what is wrong, and of the command's fields where one is missing or too many."""
+        if "`$.type`" in text or text.endswith("field `type`"):
+            return f"{text}; `type` is one of {', '.join(sorted(self.tags))}"
+        if not text.startswith("Object ") or " - at `" in text:  # a wrong type says all itself; a field inside a field is its own matter
+            return f"{text}; write it like {self._example()}" if text.startswith("Expected `object`") else text
+        try:
+            tag = msgspec.json.decode(data, type=_Tagged).type
+            return f"{text}; {tag} has {', '.join(self.tags[tag].__struct_fields__)}"
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):  # damaged behind the fault, or with two types
+            return text
+
+    def _example(self) -> str:
+        """What a command looks like: the type, and the fields of one."""
+        tag, command = min(self.tags.items())
+        return '{"type": "' + tag + '", ' + ", ".join(f'"{name}": …' for name in command.__struct_fields__) + "}"
 
 
 def encode(message: Command | Event) -> bytes:

@@ -72,6 +72,8 @@ class Dispatcher:
             wait = timedelta(seconds=backoff(tries, self._world, first_s=0.5, most_s=60.0))
             again = clock + wait if tries < self._max_tries else None
             yield from ask(self._rows.failed, output, str(outcome)[:500], again)
+            if again is None:
+                self._telemetry.count("stuck", 1, saga=self._saga)
         elif isinstance(outcome, Conflict | Unavailable):
             return
 

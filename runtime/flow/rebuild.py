@@ -20,7 +20,7 @@ from runtime.flow.project import consumer_group
 from runtime.flow.sink import Sink
 from runtime.flow.sync import Sync
 from runtime.flow.world import WORLD, World, backoff
-from runtime.ports import SHARDS, Bus, EventStore, Generation, Head, Phase, ReadStore, Recorded, Signals, Transaction
+from runtime.ports import SHARDS, Bus, EventStore, Generation, Head, Phase, ReadStore, Recorded, Signals, Transaction, shard_of
 from runtime.steps import Steps, ask
 
 PAGE = 10_000  # events a batch of the fill; heads a page
@@ -85,21 +85,40 @@ class Rebuild:
         yield from ask(self._bus.commit_now, consumer_group(self._app, green))
         return green
 
-    def fill(self, green: Generation, after: str = "", until: str = "") -> Steps[int]:
-        """Fold the store's events of streams after `after` and before `until`, in stream order; how many. Repeatable, and several slices at once."""
+    def slices(self, workers: int) -> Steps[list[tuple[str, str]]]:
+        """Where each of so many workers fills from and to (`after` and `until` of `fill`), so that each has about as many events."""
+        bounds: list[tuple[str, str]] = []
+        total = (yield from self.plan(0.0)).events
+        seen, after, last = 0, "", ""
+        for page in self._pages():
+            for head in (yield from page):
+                if seen * workers >= total * (len(bounds) + 1) and last:
+                    bounds.append((after, head.stream))
+                    after = last
+                seen, last = seen + head.version, head.stream
+        return [*bounds, (after, "")]
+
+    def fill(self, green: Generation, after: str = "", until: str = "", worker: int = 0, workers: int = 1) -> Steps[int]:
+        """Fold the store's events of streams after `after` and before `until`, in stream order; how many. Repeatable, and several slices at once.
+
+        A transaction locks the shards of its streams. So of several workers each takes a page's shards in as many parts, and begins
+        with another part: they pass each other instead of waiting.
+        """
         if self._app.groups[self._group].saga:
             like = yield from self._comparable((yield from self._phase(Phase.LIVE)), green)
             return (yield from self._fill_saga(like, green, after, until))
         sink = self.sink(green)
         folded, place = 0, Head(after, 2**62 if after else 0)
         while True:
-            events = yield from ask(self._store.bulk, place, until, PAGE)
+            events = yield from ask(self._store.bulk, place, until, PAGE * workers)
             if not events:
                 return folded
-            arrivals: dict[str, list[Recorded]] = {}
+            parts: list[dict[str, list[Recorded]]] = [{} for _ in range(workers)]
             for event in events:
-                arrivals.setdefault(event.stream, []).append(event)
-            folded += (yield from sink.apply(arrivals)).events
+                part = (shard_of(event.stream) + worker) % workers if workers > 1 else 0
+                parts[part].setdefault(event.stream, []).append(event)
+            for arrivals in filter(None, parts):
+                folded += (yield from sink.apply(arrivals)).events
             place = Head(events[-1].stream, events[-1].version)
 
     def swap(self, *, silent: bool = False) -> Steps[Generation]:

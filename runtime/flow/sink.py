@@ -34,10 +34,11 @@ type Taker = tuple[str, Fold]  # a part's name and fold
 
 
 class Applied(Struct):
-    """What a batch did: events folded, row changes, and what listeners must hear, in order."""
+    """What a batch did: events folded, what listeners must hear, in order, and what it had to park."""
 
     events: int = 0
     signals: list[Signal] = []
+    parked: list[Letter] = []
 
 
 class Moved(Exception):
@@ -120,6 +121,8 @@ class Sink:
             self._shaken.difference_update(shards)
             self._careful.forget()
             yield from self.tell(applied.signals)
+            for letter in applied.parked:
+                self.telemetry.count("parked", 1, group=self.group, part=letter.part, reason=letter.reason)
             if started:
                 self.telemetry.hop(f"project {self.group}", (event for events in fresh.values() for event in events), started)
                 self.telemetry.count("folded", applied.events, group=self.group)
@@ -241,7 +244,7 @@ class Sink:
         except Exception:
             yield from ask(tx.rollback)
             raise
-        return Applied(batch.events, missed + batch.signals)
+        return Applied(batch.events, missed + batch.signals, batch.writes.letters)
 
     def _check(self, generation: Generation) -> None:
         if generation.phase is Phase.FENCED:

@@ -5,6 +5,7 @@ configuration). Each event carries its command's W3C traceparent, so relay and p
 
     command PlaceOrder ─▶ relay ─▶ project rows      spans, one trace
     trimaran.commands · .relayed · .folded · .sent    counters      trimaran.batch.seconds    histogram
+    trimaran.parked · .stuck                          counters to alert on: each is something that waits for an operator
 """
 
 import time

@@ -106,6 +106,9 @@ def test_the_demo_prints_one_object_of_the_agreed_form_and_the_second_run_finds_
     }
     rebuilt = trimaran(tmp_path, "rebuild", "start", "--group", "rows", "--app", "flights")
     assert "generation 2 is live" in rebuilt.stdout, rebuilt.stderr
+    together = trimaran(tmp_path, "rebuild", "start", "--group", "rows", "--app", "flights", "--workers", "2")
+    assert f"rows: {found['events'] + found['flagged']:,} events folded" in together.stderr, together.stderr
+    assert "generation 3 is live" in together.stdout, together.stderr
     after = trimaran(tmp_path, *day)
     assert json.loads(after.stdout)["tables"] == found["tables"]
     plan = lines_of(said(tmp_path, "rebuild", "--plan", "--json", "--app", "flights"))

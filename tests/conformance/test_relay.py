@@ -9,7 +9,7 @@ import pytest
 
 from runtime.ports import Head, Pending, Relay
 from tests.conformance.stores import NAMESPACE, PROVIDERS, Place, append, fill, opened
-from tests.rounds import rounds
+from tests.rounds import amount
 
 LEASE_S = 60.0
 
@@ -179,7 +179,7 @@ def test_fault_07_a_writer_idle_in_its_transaction_delays_only_its_own_streams_a
         assert versions(place.relay.claim(100, LEASE_S)) == {"free": [1, 2, 3]}
         assert place.relay.claim(100, LEASE_S) == []
         assert time.monotonic() - started < 1, "the relay waited for the writer"
-        time.sleep(rounds(5))  # the catalogue's five seconds, shared between the two runs
+        time.sleep(amount(5))
         fill(place.events, "later", 1)
         assert versions(place.relay.claim(100, LEASE_S)) == {"later": [1]}
         idle.commit()

@@ -35,8 +35,11 @@ def test_a_command_is_decoded_by_its_tag() -> None:
 def test_a_missing_an_unknown_and_a_wrong_field_are_named() -> None:
     refused(b'{"type":"Lend","book":"emma","at":"2026-03-01T12:00:00Z"}', "missing required field `reader`")
     refused(b'{"type":"Lend","book":"emma","reader":"ann","at":"2026-03-01T12:00:00Z","colour":1}', "unknown field `colour`")
-    refused(b'{"type":"Lend","book":7,"reader":"ann","at":"2026-03-01T12:00:00Z"}', r"Expected `str`, got `int` - at `\$.book`")
+    refused(b'{"type":"Lend","book":"emma","at":"2026-03-01T12:00:00Z"}', "; Lend has book, reader, at$")
+    refused(b'{"type":"Lend","book":"emma","reader":"ann","at":"2026-03-01T12:00:00Z","colour":1}', "; Lend has book, reader, at$")
+    refused(b'{"type":"Lend","book":7,"reader":"ann","at":"2026-03-01T12:00:00Z"}', r"Expected `str`, got `int` - at `\$.book`$")
     refused(b'{"type":"Lend","book":"emma","reader":"ann","at":"noon"}', r"at `\$.at`")
+    refused(b'{"type":"Lend","colour":1,"type":"Steal"}', "unknown field `colour`$")
 
 
 @pytest.mark.parametrize("data", [b'{"type":"Steal"}', b"{}", b'{"type":""}', b'{"type":3}', b'{"book":"emma"}'])
@@ -61,6 +64,11 @@ def test_an_app_with_one_command_asks_for_its_type_too() -> None:
 )
 def test_what_is_not_json_is_malformed(data: bytes) -> None:
     refused(data, "the command is not JSON|does not fit")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"not json", b"[]", b"7"])
+def test_what_is_no_object_says_what_one_looks_like(data: bytes) -> None:
+    refused(data, r'; write it like \{"type": "GiveBack", "book": …, "at": …\}$')
 
 
 class Deep(msgspec.Struct, frozen=True):

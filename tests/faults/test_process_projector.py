@@ -20,7 +20,7 @@ from tests.processes.figures import p50, report
 from tests.processes.fleet import until
 from tests.processes.parallel import at_once, shared
 from tests.processes.sea import Sea, at_sea
-from tests.rounds import rounds
+from tests.rounds import amount, rounds
 
 BETWEEN_ROWS_AND_OFFSET = Fault("consumer.commit")
 MOMENTS = (BETWEEN_ROWS_AND_OFFSET, Fault("signals.send"), Fault("tx.commit", at=2), Fault("tx.commit", at=2, when="after"))
@@ -94,7 +94,7 @@ def test_fault_29_a_session_paused_in_its_transaction_loses_its_locks(postgres_u
 
 @pytest.mark.rounds
 def test_fault_30_projectors_that_join_and_leave_fold_every_event_once(postgres_url: str, kafka_url: str) -> None:
-    total, events = rounds(50), rounds(20_000)
+    total, events = rounds(50), amount(20_000)
     chance = random.Random(30)
     with at_sea(postgres_url, kafka_url) as sea:
         sea.start("relay", ready=True)

@@ -21,7 +21,7 @@ from tests.processes.log import first_arrivals
 from tests.processes.parallel import at_once, shared
 from tests.processes.place import ports
 from tests.processes.sea import Sea, at_sea
-from tests.rounds import rounds
+from tests.rounds import amount, rounds
 from tests.servers.kafka import KafkaServer
 
 BETWEEN_PUBLISH_AND_MARK = Fault("relay.mark")
@@ -64,7 +64,7 @@ def test_fault_22_a_relay_killed_between_publish_and_mark_loses_reorders_and_dou
 
 @pytest.mark.rounds
 def test_fault_23_of_two_relays_one_paused_past_its_lease_neither_loses_nor_doubles(postgres_url: str, kafka_url: str) -> None:
-    pause_s = max(6.0, rounds(10))  # past the lease of 5 s
+    pause_s = max(6.0, amount(10))  # past the lease of 5 s
     points = (BETWEEN_PUBLISH_AND_MARK, Fault("bus.publish"))
     with at_sea(postgres_url, kafka_url) as sea:
         sea.start("projector")
@@ -109,7 +109,7 @@ def acked(log: Path) -> Iterator[Acked]:
 def test_fault_21_a_broker_that_is_away_slows_no_command_and_everything_comes_in_order_afterwards(
     postgres_url: str, kafka_server: KafkaServer
 ) -> None:
-    away_s = float(max(10, rounds(60)))
+    away_s = float(amount(60))
     with at_sea(postgres_url, kafka_server.url) as sea:
         sea.start("relay", ready=True)
         sea.start("projector", ready=True)

@@ -12,7 +12,7 @@ from runtime.errors import KeyReused, Unavailable
 from runtime.ports import Answer, Head
 from tests.conformance.stores import NAMESPACE, append, postgres_handle
 from tests.faults.stores import Worker, everything, handle_on, target, working
-from tests.rounds import rounds
+from tests.rounds import amount, rounds
 from tests.servers.proxy import Proxy
 
 __all__ = ["target"]
@@ -116,7 +116,7 @@ def test_fault_04_a_key_that_comes_back_with_another_payload_is_refused_and_stor
 
 @pytest.mark.rounds
 def test_fault_06_a_follower_of_six_writing_processes_misses_nothing_and_sees_nothing_twice(target: str) -> None:
-    each = rounds(20_000) // 6
+    each = -(-amount(20_000) // 6)
     handle = handle_on(target)
     seen: dict[str, list[int]] = {}
     with working(*(Worker("single", target, f"w{number}", each) for number in range(6))) as workers:

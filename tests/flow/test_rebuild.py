@@ -7,7 +7,7 @@ from runtime.errors import Rejected, Unavailable
 from runtime.flow import rebuild as rebuilding
 from runtime.flow.project import consumer_group
 from runtime.ports import Phase
-from runtime.steps import run
+from runtime.steps import Request, run
 from tests.flow.house import House, answer, crash, go_on, until
 from tests.simulation.domain import Write, medicine
 from tests.simulation.world import START
@@ -69,6 +69,44 @@ def test_slices_may_be_filled_apart_and_twice() -> None:
     assert run(rebuild.fill(green)) == 0
     run(rebuild.swap())
     assert house.shown() == house.wanted()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 9])
+def test_so_many_workers_fill_slices_that_are_disjoint_and_together_everything(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuilding, "PAGE", 3)
+    house = filled(12)
+    rebuild = house.rebuild()
+    green = run(rebuild.start())
+    slices = run(rebuild.slices(workers))
+    assert 1 <= len(slices) <= workers
+    assert len(slices) > 1 or workers == 1
+    assert sum(run(rebuild.fill(green, *one, place, len(slices))) for place, one in enumerate(slices)) == 24
+    run(rebuild.swap())
+    assert house.shown() == house.wanted()
+
+
+def test_two_workers_never_begin_a_page_with_the_same_shards() -> None:
+    house = House()
+    for n in range(40):
+        house.send(Write(f"n{n:02}", "plain", n))
+    house.fold()
+    rebuild = house.rebuild()
+    green = run(rebuild.start())
+    locked: dict[int, list[set[int]]] = {0: [], 1: []}
+    for worker, place in enumerate(run(rebuild.slices(2))):
+        core = rebuild.fill(green, *place, worker, 2)
+        request: Request | None = next(core)
+        while request is not None:
+            if request.name == "lock":
+                locked[worker].append(set(request.args[0]))
+            try:
+                request = core.send(request.perform())
+            except StopIteration:
+                request = None
+    assert {worker: [{shard % 2 for shard in shards} for shards in each] for worker, each in locked.items()} == {
+        0: [{0}, {1}],
+        1: [{1}, {0}],
+    }
 
 
 def test_a_swap_folds_the_remainder_whole_however_small_its_pages_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,3 +98,11 @@ def test_an_unknown_group_names_those_there_are(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "rows, selling" in errors
     assert os.listdir(tmp_path) == []
+
+
+def test_a_slice_of_a_rebuild_that_nobody_began_says_what_to_run(tmp_path: Path) -> None:
+    stores = ("--events", "sqlite:///e.db", "--rows", "sqlite:///r.db")
+    process = started(tmp_path, *stores, "--generation", "7", module="hosts.rebuild")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.count("\n")) == (2, 1), errors
+    assert "`trimaran rebuild start`" in errors

@@ -134,7 +134,7 @@ class Simulation:
             events,
             self.rebuilding.swaps,
             len(self.letters),
-            dict(sorted(scheduler.faults.items())),
+            dict(sorted({**scheduler.faults, "dropped": self.cluster.chaos.dropped, "duplicated": self.cluster.chaos.duplicated}.items())),
         )
 
     def _settle(self) -> None:
