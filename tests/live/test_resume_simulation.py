@@ -8,6 +8,7 @@ from tests.rounds import rounds
 
 SEEDS = 1_000
 ENOUGH = 400  # seeds in which a planted bug must show
+RARE = {"a cursor is good for any generation": 120, "a resume does not ask the row": 100}  # where to begin with those that show seldom
 
 
 @pytest.mark.rounds
@@ -28,5 +29,5 @@ def test_a_seed_is_a_whole_run() -> None:
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_bug_is_noticed(name: str) -> None:
     with planted(name), pytest.raises(Broken):
-        for seed in range(ENOUGH):
+        for seed in range(RARE.get(name, 0), ENOUGH):
             simulate(seed)
