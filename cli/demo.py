@@ -4,8 +4,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,8 @@ from hosts.feed import Fed, Feed
 from hosts.local import Local, open_local
 from hosts.local_gateway import open_local_gateway
 from hosts.settings import Settings, load_app
+from hosts.timeline import begin, last_due
+from hosts.timetable import check_days
 from runtime.errors import Misconfigured
 from runtime.flow.command import Commands
 from runtime.ports import Phase
@@ -66,6 +68,7 @@ def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -
     """Send the commands of a range of days; projectors run elsewhere, or later."""
     stop = threading.Event()
     stop_on_signals(stop)
+    check_days(first, last)
     with opened(told) as it:
         prepare(it.app, it.events.store, told.rows)
         live = [each.number for each in it.rows.generations(SAGA) if each.phase is Phase.LIVE]
@@ -76,7 +79,8 @@ def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -
         commands = Commands(it.app, it.events.store, it.events.snapshots)
         feeding = Feed(commands, it.events.store, it.rows, first, last, speed=speed, follow=follow if live else None)
         started = time.monotonic()
-        whole = feeding.run(stop, Lines(json=json).show)
+        with _progress(first, last, json=json) as show:
+            whole = feeding.run(stop, show)
         seconds = time.monotonic() - started
     fed = feeding.fed
     if json:
@@ -88,12 +92,24 @@ def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -
         raise Exit(INTERRUPTED)
 
 
+@contextmanager
+def _progress(first: date, last: date, *, json: bool) -> Iterator[Callable[[Fed], None]]:
+    """A bar on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield Lines(json=json).show
+        return
+    begun = begin(first)
+    with bar("hours fed", round((last_due(last) - begun).total_seconds() / 3600)) as show:
+        yield lambda fed: show(max(0, round((fed.at - begun).total_seconds() / 3600)) if fed.at else 0)
+
+
 def demo(
     told: Settings, first: date, last: date, speed: float, *, json: bool, fresh: bool, chaos: int | None, stay: bool, browser: bool
 ) -> None:
     """Everything in one process, the feed, and the board; then the whole is compared with the csv."""
     stop = threading.Event()
     stop_on_signals(stop)
+    check_days(first, last)  # before --fresh removes anything
     app = load_app(told.app)
     with ExitStack() as stack:
         local = open_local(told, app, stack, fresh=fresh, chaos=chaos)

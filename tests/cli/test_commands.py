@@ -219,3 +219,12 @@ def test_a_poisoned_stream_is_listed_shown_redriven_and_dropped(tmp_path: Path) 
     (tmp_path / "mended").touch()
     assert "1 events folded" in said(tmp_path, "dlq", "redrive", "ticket", "order-bad", *told)
     assert "nothing is parked" in said(tmp_path, "dlq", "list", *told)
+
+
+def test_a_range_that_cannot_be_replayed_removes_nothing_of_an_earlier_run(tmp_path: Path) -> None:
+    day = ("demo", "--from", "2013-01-01", "--to", "2013-01-01", "--speed", "max", "--json")
+    assert trimaran(tmp_path, *day).returncode == 0
+    kept = (tmp_path / ".trimaran" / "flights" / "events.db").read_bytes()
+    refused = trimaran(tmp_path, "demo", "--from", "2013-05-02", "--to", "2013-05-01", "--fresh")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), refused.stderr
+    assert (tmp_path / ".trimaran" / "flights" / "events.db").read_bytes() == kept
