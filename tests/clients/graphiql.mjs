@@ -1,6 +1,6 @@
 // Drives GraphiQL in Chromium as a visitor would: a query, a live view that another page's mutation changes, refusals, the docs.
 //
-// URL of the page, CHROMIUM and CHROMIUM_FLAGS, SHOTS (a folder for screenshots), SCHEME (light or dark), INPUT (the mutation's variables)
+// URL of the page, CHROMIUM and CHROMIUM_FLAGS, SHOTS (a folder for screenshots), SCHEME (light or dark), INPUT (the mutation's variables; without, it only opens the page)
 import { chromium } from "playwright-core";
 
 const { URL: url, CHROMIUM, CHROMIUM_FLAGS, SHOTS, SCHEME = "light", INPUT } = process.env;
@@ -51,13 +51,19 @@ report.title = await watching.title();
 report.tabs = await watching.locator(".graphiql-tab-button").allTextContents();
 await shot(watching, "start");
 report.variables = await watching.evaluate(() => document.querySelector(".graphiql-editor-tool .CodeMirror").CodeMirror.getValue());
+report.background = await watching.evaluate(() => getComputedStyle(document.querySelector(".graphiql-container")).backgroundColor);
+if (!INPUT) {
+  await browser.close();
+  console.log(JSON.stringify(report));
+  process.exit(0);
+}
 await run(watching);
 report.snapshot = JSON.parse(await until(watching, '"snapshot": true'));
 
 const buying = await open();
 await tab(buying, "PlaceOrder");
 await buying.waitForTimeout(500);
-if (INPUT) await edit(buying, "Variables", INPUT);
+await edit(buying, "Variables", INPUT);
 await run(buying);
 report.mutation = JSON.parse(await until(buying, '"token"'));
 await shot(buying, "mutation");
