@@ -75,7 +75,13 @@ class Watched[T]:
         flight, mine = self._board()
         if mine and flight is not None:
             self._fly(flight)
-        elif wait and flight is not None and self._waiters.acquire(blocking=False):
+        elif wait and flight is not None:
+            self._await(flight)
+
+    def _await(self, flight: threading.Event) -> None:
+        if self._known is None:  # nobody has anything to go on with
+            flight.wait(self._timeout_s)
+        elif self._waiters.acquire(blocking=False):
             try:
                 flight.wait(self._timeout_s)
             finally:
