@@ -48,14 +48,14 @@ class Prepared(Struct, frozen=True):
     operation: OperationDefinitionNode
     kind: str  # "query", "mutation" or "subscription"
     variables: dict[str, Any]
-    resumed: frozenset[str] = frozenset()  # variables that are an `after` and nothing else
+    conditions: frozenset[str] = frozenset()  # variables that decide what is selected
     memo: dict[Any, Any] = msgspec.field(default_factory=dict)
 
 
 class _Known(Struct, frozen=True):
     document: DocumentNode
     operations: dict[str, OperationDefinitionNode]
-    resumed: frozenset[str]
+    conditions: frozenset[str]
     memos: dict[str, dict[Any, Any]] | None  # by operation; None where variables decide what is selected
 
 
@@ -74,7 +74,7 @@ class Documents:
         variables = self._variables(operation, request.variables or {})
         guards.check_document(known.document, operation, variables, self._schema, self._limits)
         memo = {} if known.memos is None else known.memos[operation.name.value if operation.name else ""]
-        return Prepared(request, known.document, operation, operation.operation.value, variables, known.resumed, memo)
+        return Prepared(request, known.document, operation, operation.operation.value, variables, known.conditions, memo)
 
     def _find(self, text: str) -> _Known:
         with self._lock:
@@ -103,9 +103,9 @@ class Documents:
         if errors:
             raise Refused([self._invalid(document, error) for error in errors])
         operations = {one.name.value if one.name else "": one for one in document.definitions if isinstance(one, OperationDefinitionNode)}
-        uses = _Uses()
-        visit(document, uses)
-        return _Known(document, operations, uses.resumed, None if uses.conditional else {name: {} for name in operations})
+        found = _Conditions()
+        visit(document, found)
+        return _Known(document, operations, frozenset(found.variables), None if found.variables else {name: {} for name in operations})
 
     def _invalid(self, document: DocumentNode, error: GraphQLError) -> dict[str, Any]:
         """A validation error; one about a value that was written into the document names its field."""
@@ -188,34 +188,13 @@ def _place(document: DocumentNode, node: Node) -> str:
     return places.found
 
 
-class _Uses(Visitor):
-    """Counts how variables are used, and how often as an `after`."""
+class _Conditions(Visitor):
+    """Finds the variables that decide what is selected: `@include(if: $wanted)`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.all: dict[str, int] = {}
-        self.after: dict[str, int] = {}
-        self.conditional = False
-
-    @property
-    def resumed(self) -> frozenset[str]:
-        """Variables that are `after` and nothing else: subscribers that differ in them alone see the same updates.
-
-        Generated subscriptions have `after` at their root field only.
-        """
-        return frozenset(name for name, count in self.after.items() if self.all[name] == count)
+        self.variables: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """`@include(if: $wanted)`."""
-        self.conditional |= any(isinstance(argument.value, VariableNode) for argument in node.arguments)
-
-    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        """`after: $cursor`."""
-        if node.name.value == "after" and isinstance(node.value, VariableNode):
-            name = node.value.name.value
-            self.after[name] = self.after.get(name, 0) + 1
-
-    def enter_variable(self, node: VariableNode, _key: Any, parent: Any, *_: Any) -> None:
-        """Anywhere but in its definition."""
-        if not isinstance(parent, VariableDefinitionNode):
-            self.all[node.name.value] = self.all.get(node.name.value, 0) + 1
+        """Of any field or fragment."""
+        self.variables.update(argument.value.name.value for argument in node.arguments if isinstance(argument.value, VariableNode))

@@ -174,18 +174,12 @@ class Engine:
 
 
 def cohort_of(prepared: Prepared, plan: Plan) -> str:
-    """Equal for plans whose updates render to the same bytes: who resumes elsewhere, or waits for another token, is no other cohort."""
-    given = prepared.request.variables or {}
-    variables = [(name, given[name]) for name in sorted(prepared.variables) if name in given and name not in prepared.resumed]
-    asked = (
-        prepared.request.query,
-        prepared.request.operation_name or "",
-        variables,
-        plan.part,
-        plan.where,
-        plan.tenant,
-        plan.key,
-    )
+    """Equal for plans whose updates render to the same bytes.
+
+    All other variables are in the plan already: in its filter or its key, or in `after`, which is where one begins and no other cohort.
+    """
+    conditions = [(name, prepared.variables.get(name)) for name in sorted(prepared.conditions)]
+    asked = (prepared.request.query, prepared.request.operation_name or "", conditions, plan.part, plan.where, plan.tenant, plan.key)
     return blake2b(repr(asked).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
