@@ -19,6 +19,7 @@ from hosts.audit import Audit, audit
 from hosts.feed import Fed, Feed
 from hosts.local import Local, open_local
 from hosts.local_gateway import open_local_gateway
+from hosts.pages.graphiql import Example
 from hosts.settings import Settings, load_app
 from hosts.timeline import begin, last_due
 from hosts.timetable import check_days
@@ -27,6 +28,28 @@ from runtime.flow.command import Commands
 from runtime.ports import Phase
 
 SAGA = "flagging"
+IN_THE_AIR = Example(
+    """# Flights in the air that left late: they come, change and go while the replay runs.
+subscription InTheAir($where: BoardFilter, $after: String) {
+  boardRows(where: $where, after: $after) {
+    snapshot
+    changed {
+      key
+      row {
+        carrier
+        number
+        origin
+        destination
+        scheduled
+        depDelay
+      }
+    }
+    removed { key }
+    cursor
+  }
+}""",
+    {"where": {"status": {"eq": "departed"}, "depDelay": {"gt": 60}}},
+)
 LINE_EVERY_S = 2.0
 
 
@@ -115,7 +138,7 @@ def demo(
         local = open_local(told, app, stack, fresh=fresh, chaos=chaos)
         if local.events.store.heads("flight-", 1):
             remark(f"flights of an earlier run are in {told.events}: going on after them (--fresh starts again from nothing)")
-        gateway = open_local_gateway(local, told, lambda: health(local))
+        gateway = open_local_gateway(local, told, lambda: health(local), (IN_THE_AIR,))
         stack.callback(gateway.serving.stop)
         local.start()
         gateway.serving.start()

@@ -4,6 +4,7 @@ Where no identity provider is set it believes tokens that it signs itself, with 
 such a token, so it is shown on this machine only.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from hosts.gateway_settings import gateway_settings
 from hosts.http import Face, Health
 from hosts.local import Local
 from hosts.pages.examples import examples
-from hosts.pages.graphiql import routes
+from hosts.pages.graphiql import Example, routes
 from hosts.serving import Serving
 from hosts.settings import Settings, folder_of
 from runtime.domain import App
@@ -33,20 +34,20 @@ class LocalGateway(Struct):
     shows_pages: bool
 
 
-def open_local_gateway(local: Local, told: Settings, health: Health) -> LocalGateway:
-    """Bound, not started. Raises `Misconfigured` for an address that cannot be had."""
+def open_local_gateway(local: Local, told: Settings, health: Health, first: Sequence[Example] = ()) -> LocalGateway:
+    """Bound, not started; the page shows `first` before the app's own examples. Raises `Misconfigured` for an address that cannot be had."""
     rules = gateway_settings(production=False)
     tokens = None if rules.jwks else DevTokens(Path(folder_of(told.app)))
     verifier = verifier_of(rules) if tokens is None else tokens.verifier()
     here = on_this_machine(told.host)
-    pages = _pages(local.app, tokens) if here and not rules.production else []
+    pages = _pages(local.app, tokens, first) if here and not rules.production else []
     ports = Ports(local.rows, local.signals, sender_of(local.commands), Face(local.app, local.commands, local.reading, health))
     return LocalGateway(open_gateway(local.app, ports, told, rules, verifier, pages=pages, plain=here), tokens, bool(pages))
 
 
-def _pages(app: App, tokens: DevTokens | None) -> list[BaseRoute]:
+def _pages(app: App, tokens: DevTokens | None, first: Sequence[Example]) -> list[BaseRoute]:
     """The explorer, signed in as a visitor with every role that the app's rights may ask for in dev."""
-    return routes(app.name, lambda: tokens.sign(VISITOR, roles=roles(app)) if tokens else "", examples(app))
+    return routes(app.name, lambda: tokens.sign(VISITOR, roles=roles(app)) if tokens else "", [*first, *examples(app, VISITOR)])
 
 
 def roles(app: App) -> tuple[str, ...]:

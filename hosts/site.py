@@ -69,9 +69,10 @@ class Site:
 
 
 def _host(scope: Scope) -> str:
-    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    """The name that the caller reached this by; "" where none, or more than one, is said."""
+    said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     try:
-        return urlsplit(f"//{text}").hostname or ""
+        return (urlsplit(f"//{said[0]}").hostname or "") if len(said) == 1 else ""
     except ValueError:
         return ""
 
