@@ -91,14 +91,25 @@ class Dispatcher:
 
 
 def waves(app: App, outputs: Sequence[Output]) -> list[list[Output]]:
-    """Split so that no wave has two commands of one saga key, which keeps the order that the saga chose."""
+    """Split so that no wave has two commands of one saga key, which keeps the order that the saga chose, and none two for one stream:
+    those would conflict with each other, and everything else would wait while they try again.
+    """
     split: list[list[Output]] = []
     depth: dict[tuple[str, str], int] = {}
     for output in outputs:
-        place = (output.saga, output.key)
-        level = depth.get(place, 0)
-        depth[place] = level + 1
+        places = [("key", output.key), ("stream", target(app, output))]
+        level = max(depth.get(place, 0) for place in places)
+        depth.update(dict.fromkeys(places, level + 1))
         if level == len(split):
             split.append([])
         split[level].append(output)
     return split
+
+
+def target(app: App, output: Output) -> str:
+    """The stream that a command goes to; one that cannot be decoded goes nowhere, and is told so when it is sent."""
+    try:
+        command = app.commands.decode(output.command)
+        return app.plan_of(type(command)).stream(command, output.tenant)
+    except Malformed:
+        return f"nowhere: {output.idempotency_key}"

@@ -1,13 +1,14 @@
 """Saga output: sent after its commit, in the saga's order, once; refused is stuck in the end, visibly, and away is not refused."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import final
 
 import pytest
 from msgspec import Struct
 
+from apps import shop
 from runtime.domain import After, App, Command, Decider, End, Event, Rejected, Saga
 from runtime.errors import Unavailable
 from runtime.ports import Output
@@ -263,3 +264,16 @@ def test_a_command_that_today_has_no_class_is_refused_and_stuck_not_lost() -> No
     (left,) = outputs(house)
     assert left.stuck
     assert "Forgotten" in left.error
+
+
+def test_commands_of_many_sagas_for_one_stream_do_not_get_in_each_others_way() -> None:
+    house = House(shop.app)
+    house.send(shop.Restock("cup", 100))
+    for number in range(100):
+        at = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        house.send(shop.PlaceOrder(f"o{number}", "ann", "cup", 1, 100, at))
+    run(house.sink("selling").apply(house.streams()))
+    begun_s = house.clock.seconds
+    assert run(house.dispatcher().once()) == 100  # all Reserve commands, in one round …
+    assert house.clock.seconds == begun_s  # … and nobody had to wait for a conflict to pass
+    assert [event.type for event in house.streams()["stock-cup"]] == ["Restocked"] + ["Reserved"] * 100
