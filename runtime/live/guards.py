@@ -52,6 +52,7 @@ def check_text(text: str, limits: Limits) -> None:
         ("the number of spreads", found.spreads, limits.spreads, "put fields where they are asked for"),
         ("the number of fields", found.fields, limits.fields, "ask for fewer, or in several documents"),
         ("the number of fields of one operation itself", found.roots, limits.root_fields, "send several operations"),
+        ("the number of pairs of fields with one response name", found.duplicates, limits.duplicates, "ask for each field once"),
     ):
         if actual > limit:
             limited(what, actual, limit, way_out)

@@ -28,12 +28,14 @@ class Counts(Struct):
     spreads: int = 0
     fragments: int = 0
     roots: int = 0  # fields of one operation itself, of the operation that has most
+    duplicates: int = 0  # pairs of fields with one response name between the same brackets
 
 
 def counted(text: str, enough: int) -> Counts:
     """The counts of a text, or of its first `enough` + 1 tokens."""
     counts = Counts()
     open_brackets = braces = parens = roots = 0
+    named: list[dict[str, int]] = []  # response names between the brackets that are open, and how often
     definition = ""  # the word that began the definition at hand
     before = ""  # the token before this one; "on" only where it begins a type condition
     for match in TOKEN.finditer(text):
@@ -50,10 +52,14 @@ def counted(text: str, enough: int) -> Counts:
             open_brackets += 1
             counts.nesting = max(counts.nesting, open_brackets)
             parens += first == "("
-            braces += first == "{" and not parens
+            if first == "{" and not parens:
+                braces += 1
+                named.append({})
         elif first in CLOSED:
             open_brackets -= 1
-            braces -= first == "}" and not parens
+            if first == "}" and not parens and named:
+                braces -= 1
+                named.pop()
             parens -= first == ")" and parens > 0
             if not braces and not parens:
                 definition, roots = (definition, roots) if first == ")" else ("", 0)
@@ -65,6 +71,8 @@ def counted(text: str, enough: int) -> Counts:
             counts.aliases += first == ":"
             if (first.isalpha() or first == "_") and before not in ("...", "@", ":", "on"):
                 counts.fields += 1
+                counts.duplicates += named[-1].get(token, 0)
+                named[-1][token] = named[-1].get(token, 0) + 1
                 roots += braces == 1 and definition != "fragment"
                 counts.roots = max(counts.roots, roots)
         elif not parens and not definition:
