@@ -29,8 +29,11 @@ from runtime.ports import Phase
 
 SAGA = "flagging"
 IN_THE_AIR = Example(
-    """# Flights in the air that left late: they come, change and go while the replay runs.
-subscription InTheAir($where: BoardFilter, $after: String) {
+    """# Late flights in the air: they come, change and go.
+subscription InTheAir(
+  $where: BoardFilter
+  $after: String
+) {
   boardRows(where: $where, after: $after) {
     snapshot
     changed {

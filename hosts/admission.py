@@ -39,7 +39,7 @@ def verifier_of(told: GatewaySettings) -> Verifier:
     if not told.jwks:
         return Anonymous()
     revocation = Revocation(told.revoked, poll_s=told.limits.revocation_poll_s) if told.revoked else None
-    return JwtVerifier(told.jwks, issuer=told.issuer, audience=told.audience, revocation=revocation)
+    return JwtVerifier(told.jwks, issuer=told.issuer, audience=told.audience, revocation=revocation, token_bytes=told.limits.token_bytes)
 
 
 class Admission:

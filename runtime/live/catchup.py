@@ -25,6 +25,7 @@ from runtime.live.limits import Limits
 from runtime.live.matching import Moved, Passes, Reader, compiled, seen
 from runtime.live.plans import Entry, Plan, Update
 from runtime.live.positions import Cursors, Place, Positions
+from runtime.live.waits import Waits
 from runtime.ports import Generation, ReadStore, Seen
 from runtime.steps import Steps, ask
 
@@ -56,6 +57,7 @@ class CatchingUp:
     def __init__(self, app: App, rows: ReadStore, limits: Limits = LIMITS, world: World = WORLD) -> None:
         self._app, self._rows, self._limits, self._world = app, rows, limits, world
         self._reading = Reading(app, rows, world)
+        self._waits = Waits(limits.waits)
         self._readers: dict[str, Reader] = {}
         self._groups = {table.part: (group, table) for group in app.groups.values() for table in group.tables}
 
@@ -92,15 +94,16 @@ class CatchingUp:
         """Until the token's stream was folded so far, bounded: whether it was not (stale), and whether it will not be (parked)."""
         group, _ = self._find(plan.part)
         stream, version = self._token(plan)
-        deadline, wait = self._world.monotonic() + self._limits.wait_s, FIRST_WAIT_S
-        while True:
-            watermark = (yield from self._get(group, plan, stream)).watermark
-            if watermark >= version:
-                return False, False
-            if watermark < 0 or self._world.monotonic() >= deadline:
-                return True, watermark < 0
-            yield from ask(self._world.sleep, wait)
-            wait = min(MOST_WAIT_S, wait * 2)
+        with self._waits.place() as waits:
+            deadline, wait = self._world.monotonic() + (self._limits.wait_s if waits else 0.0), FIRST_WAIT_S
+            while True:
+                watermark = (yield from self._get(group, plan, stream)).watermark
+                if watermark >= version:
+                    return False, False
+                if watermark < 0 or self._world.monotonic() >= deadline:
+                    return True, watermark < 0
+                yield from ask(self._world.sleep, wait)
+                wait = min(MOST_WAIT_S, wait * 2)
 
     def _token(self, plan: Plan) -> tuple[str, int]:
         if len(plan.after) > TOKEN_MAX:

@@ -23,6 +23,7 @@ from runtime.live.inputs import both, own_token
 from runtime.live.limits import Limits
 from runtime.live.rights import may_send, rows_of, tenant_of
 from runtime.live.views import View
+from runtime.live.waits import Waits
 from runtime.ports import Answer, Page
 from runtime.steps import Request, Steps
 
@@ -90,6 +91,7 @@ class Site(Struct, frozen=True):
     limits: Limits
     threads: Threads
     views: dict[str, View]  # by part
+    waits: Waits
 
 
 class Notes(Struct):
@@ -175,10 +177,10 @@ class Context:
             return False, False
         tenant = self.tenant
         key = stored if self._site.app.tenant is None else stored.removeprefix(f"{tenant}/")
-        steps = self._site.reading.get(
-            part, key, tenant=tenant, after=own_token(self._site.app, tenant, token), wait_s=self._site.limits.wait_s
-        )
-        read = await self._site.threads.drive(steps)
+        own = own_token(self._site.app, tenant, token)
+        with self._site.waits.place() as waits:
+            wait_s = self._site.limits.wait_s if waits else 0.0
+            read = await self._site.threads.drive(self._site.reading.get(part, key, tenant=tenant, after=own, wait_s=wait_s))
         return read.stale, read.parked
 
 

@@ -29,6 +29,7 @@ from runtime.live.plans import Plan, Update
 from runtime.live.rendering import Intricate, compiled, encode
 from runtime.live.requests import Request
 from runtime.live.schema import build
+from runtime.live.waits import Waits
 
 __all__ = ["Engine", "Prepared", "Sender"]
 
@@ -55,7 +56,7 @@ class Engine:
         self._generated = built.generated
         self._documents = Documents(built.schema, limits, production=production)
         self._production, self._telemetry = production, telemetry
-        self._site = Site(app, reading, sender, limits, Threads(), built.views)
+        self._site = Site(app, reading, sender, limits, Threads(), built.views, Waits(limits.waits))
 
     def prepare(self, request: Request) -> Prepared:
         """The operation of a request, guarded, valid and with its variables; CPU only. Raises `Refused`."""

@@ -50,3 +50,4 @@ class Limits(Struct, frozen=True):
     expiry_grace_s: float = 0.5  # after a token's `exp`, at most, data still flows
     revocation_poll_s: float = 2.0
     wait_s: float = 5.0  # for `after: token`
+    waits: int = 200  # that one process does for it at once; more are answered as stale at once
