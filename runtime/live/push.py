@@ -10,7 +10,7 @@ was sent it, or was marked: whoever could not be sent it is caught up from its o
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.errors import Fenced, Stopped, Unavailable
@@ -37,7 +37,6 @@ class Pusher:
         self._groups = {table.part: group for group in self._app.groups.values() if not group.saga for table in group.tables}
         self._generations: dict[str, Generation] = {}
         self._following: dict[str, Following] = {}
-        self._fresh: set[str] = set()
         self._telling = Telling(subscribing)
         self._turns = {group.name: asyncio.Lock() for group in self._groups.values()}
         self._changes = self._resets = 0
@@ -64,6 +63,7 @@ class Pusher:
         for name in self._turns:
             async with self._turns[name]:
                 self._generations.pop(name, None)
+                await self._swapped(name)
                 await self._steadily(name, None)
 
     async def run(self, signals: Signals, stop: threading.Event, poll_s: float = POLL_S) -> None:
@@ -83,6 +83,20 @@ class Pusher:
                     LOG.warning("changes are pushed later: %s", error)
                     await asyncio.sleep(poll_s)
 
+    async def _swapped(self, name: str) -> None:
+        """A generation that is new to all pushers: whoever stands in an earlier one is caught up. A row of `pushed` says that it was done."""
+        number = (await self._generation(name)).number
+        mark = f"{name} swapped to"
+        if ((await self._io(self._connections.pushed, mark, 0)) or {}).get(0, 0) < number:
+            await self._catch_all_up(name, Positions(number))
+            await self._io(self._connections.advance, mark, 0, {0: number})
+
+    async def _generation(self, name: str) -> Generation:
+        known = self._generations.get(name)
+        if known is None:
+            known = self._generations[name] = await self._io(run, self._subscribing.reading.generation(self._app.groups[name]))
+        return known
+
     async def _steadily(self, name: str, heard: Sequence[Signal] | None) -> None:
         try:
             following = await self._current(name)
@@ -94,7 +108,6 @@ class Pusher:
                 await self._turn(name, following)
                 if following.reached(heads):
                     following.settle(heads)
-                    self._fresh.discard(name)
             else:
                 following.hear(signal for signal in heard if signal.generation == following.generation)
                 await self._turn(name, following)
@@ -110,25 +123,49 @@ class Pusher:
 
     async def _current(self, name: str) -> Following | None:
         """Where pushing goes on: in memory, unless another process has pushed meanwhile."""
-        generation = self._generations.get(name)
-        if generation is None:
-            generation = self._generations[name] = await self._io(run, self._subscribing.reading.generation(self._app.groups[name]))
+        generation = await self._generation(name)
         pushed = await self._io(self._connections.pushed, name, generation.number)
         known = self._following.get(name)
         if known is not None and known.generation != generation.number:
-            await self._catch_all_up(name, known.positions)
             known = None
         if pushed is None:
             self._following.pop(name, None)
             return None
         if known is None or not known.reached(pushed):
-            known = Following(self._readers(name), generation.number, pushed)
-            self._following[name] = known
-            self._fresh.add(name)
+            known = self._following[name] = await self._taken_over(name, generation.number, pushed)
         return known
 
     def _readers(self, name: str) -> dict[str, Any]:
         return {table.part: self._subscribing.catching_up.reader(table.part) for table in self._app.groups[name].tables}
+
+    async def _taken_over(self, name: str, generation: int, pushed: Mapping[int, int]) -> Following:
+        """What another process left. It may have pushed later changes of a row than some that are still to come, from another shard: then its last
+        ones are read again, so that nothing older is told after them."""
+        following = Following(self._readers(name), generation, pushed)
+        history = await self._history(name, generation)
+        following.learn({shard: last for shard, (_, last) in history.items()})
+        revisions: dict[tuple[str, str], set[int]] = {}
+        for shard, after, count in following.gaps():
+            for change in await self._io(self._rows.changes, name, generation, shard, after, min(count, PAGE)):
+                revisions.setdefault((change.part, change.key), set()).add(change.revision)
+        for (part, key), pending in revisions.items():
+            row = (await self._io(self._rows.get, name, generation, part, key, "")).row
+            if row is not None and row.revision - min(pending) + 1 > len(pending):
+                return await self._remembered(name, generation, pushed, history)
+        return Following(self._readers(name), generation, pushed)
+
+    async def _remembered(self, name: str, generation: int, pushed: Mapping[int, int], history: Mapping[int, tuple[int, int]]) -> Following:
+        """With the last changes that were pushed in mind."""
+        begins = {shard: max(history[shard][0] - 1, number - PAGE) for shard, number in pushed.items() if shard in history}
+        following = Following(self._readers(name), generation, {shard: min(begins.get(shard, 0), pushed[shard]) for shard in pushed})
+        for shard, begin in begins.items():
+            if begin < pushed[shard]:
+                following.hear(await self._io(self._rows.changes, name, generation, shard, begin, pushed[shard] - begin))
+                while following.waits:
+                    following.take(PAGE, 1 << 30)
+        if not following.reached(pushed):  # trimmed meanwhile
+            return Following(self._readers(name), generation, pushed)
+        return following
 
     # one group, in order
     async def _turn(self, name: str, following: Following) -> None:
@@ -141,7 +178,7 @@ class Pusher:
             before = following.positions.place()
             taken = following.take(TAKEN, TAKEN_BYTES)
             self._changes += len(taken)
-            await self._telling.tell(Round(following.positions, before, name, name in self._fresh), taken)
+            await self._telling.tell(Round(following.positions, before, name), taken)
             numbers = following.positions.numbers
             moved = {shard: number for shard, number in numbers.items() if number != before.numbers.get(shard, 0)}
             await self._io(self._connections.advance, name, following.generation, moved)
@@ -158,12 +195,12 @@ class Pusher:
     async def _begin_again(self, name: str, positions: Positions) -> None:
         """The log was trimmed before it was pushed: everybody is caught up from what they were told, and pushing goes on at its end."""
         heads = {shard: last for shard, (_, last) in (await self._history(name, positions.generation)).items()}
-        await self._catch_all_up(name, positions)
+        await self._catch_all_up(name, positions, trimmed=True)
         await self._io(self._connections.advance, name, positions.generation, heads)
         self._following.pop(name, None)
 
-    async def _catch_all_up(self, name: str, told: Positions) -> None:
-        """Everybody in the group who was told up to there is caught up by the next sweep."""
+    async def _catch_all_up(self, name: str, told: Positions, *, trimmed: bool = False) -> None:
+        """Everybody in the group who stands in an earlier generation, or (`trimmed`) was told up to there, is caught up by the next sweep."""
         self._resets += 1
         after = ""
         while True:
@@ -173,9 +210,9 @@ class Pusher:
                 if group is None or group.name != name or row.gate != LIVE:
                     continue
                 place, company = self._telling.place(row.position), await self._subscribing.company(row.cohort)
-                if company is not None and place.generation == told.generation:
+                if company is not None and place.generation == told.generation and trimmed:
                     await self._telling.catch_up_later(row, company.cursors.write(ahead(told, place)))
-                elif place.generation <= told.generation:
+                elif place.generation < told.generation:
                     await self._telling.catch_up_later(row, row.position)
             if not after:
                 return

@@ -9,23 +9,20 @@ import logging
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runtime.domain.rows import as_json
 from runtime.errors import LimitExceeded, Unavailable
 from runtime.live import frames
 from runtime.live.errors import told as told_error
 from runtime.live.following import Taken
-from runtime.live.matching import Moved, Passes, seen, told
+from runtime.live.matching import told
 from runtime.live.plans import Entry, Update
 from runtime.live.positions import Place, Positions, decode
 from runtime.live.protocol import Operation as State
 from runtime.live.stored import pass_of
 from runtime.live.subscribing import CATCHUP, LIVE, Company, Subscribing, fits
 from runtime.live.topics import Topic, topics_of_change
-from runtime.ports import Change
 from runtime.ports.sockets import Follower, Gone, Operation
 
 LOG = logging.getLogger("trimaran.gateway")
@@ -44,7 +41,6 @@ class Round(Struct, frozen=True):
     positions: Positions
     before: Place
     group: str
-    fresh: bool  # another process pushed before us, and may have pushed later changes of a row than those that come now
 
 
 class Telling:
@@ -67,11 +63,10 @@ class Telling:
             for follower in followers:
                 members.setdefault(follower.cohort, {})[follower.connection, follower.instance] = follower
                 heard.setdefault(follower.cohort, set()).update(changes[topic])
-        newest = await self._newest(turn, taken) if turn.fresh else {}
         work = []
         for cohort, followers_of_it in members.items():
             company = await self._subscribing.company(cohort)
-            news = None if company is None else _news(company, [taken[position] for position in sorted(heard[cohort])], newest)
+            news = None if company is None else _news(company, [taken[position] for position in sorted(heard[cohort])])
             if news is None or news:
                 work.append(self._tell_cohort(turn, company, news or {}, list(followers_of_it.values())))
         await _all(work)
@@ -87,18 +82,6 @@ class Telling:
             for topic in topics_of_change(moved, noted[moved.part]):
                 changes.setdefault(topic, []).append(position)
         return changes
-
-    async def _newest(self, turn: Round, taken: Sequence[Taken]) -> dict[tuple[str, str], Moved]:
-        """The rows of these changes as they stand now, each as if it were a change without a number."""
-        found: dict[tuple[str, str], Moved] = {}
-        generation = turn.positions.generation
-        for part, key, tenant in {(moved.part, moved.key, moved.tenant): None for moved, _ in taken}:
-            row = (await self._io(self._rows.get, turn.group, generation, part, key, "")).row
-            if row is not None:
-                reader = self._subscribing.catching_up.reader(part)
-                after = b"" if row.values is None else msgspec.json.encode(as_json(reader.table.columns, row.values))
-                found[part, key] = Moved(reader, Change(0, 0, part, key, tenant, row.revision, b"", after), generation)
-        return found
 
     async def _followers(self, topic: Topic) -> list[Follower]:
         found: list[Follower] = []
@@ -237,31 +220,18 @@ async def _all(work: Sequence[Coroutine[Any, Any, None]]) -> None:
             raise outcome
 
 
-def _news(company: Company, taken: Sequence[Taken], rows: dict[tuple[str, str], Moved]) -> dict[str, News]:
+def _news(company: Company, taken: Sequence[Taken]) -> dict[str, News]:
     """What changes mean to a cohort, the newest state of each row; in the order in which they came."""
     plan, news = company.plan, dict[str, News]()
     for moved, earlier in taken:
         if moved.part != plan.part or moved.tenant != plan.tenant or (plan.key and moved.key != plan.key):
             continue
-        found = _heard(company.passes, moved, earlier, rows.get((moved.part, moved.key)))
+        found = told(company.passes, moved, earlier)
         if found is not None:
             newest, shown = found
-            late = newest.number == 0
             news.pop(moved.key, None)
-            news[moved.key] = newest.entry(shown), moved.shard if late else newest.shard, moved.number if late else newest.number
+            news[moved.key] = newest.entry(shown), newest.shard, newest.number
     return news
-
-
-def _heard(passes: Passes, moved: Moved, earlier: Sequence[Moved], row: Moved | None) -> tuple[Moved, bool] | None:
-    """As `told`, where the row as it stands now may have been told already by a process that is gone: never an older state after it.
-
-    Whoever is told twice that a row is out of view does not mind; and some may have seen it in view between two of these changes.
-    """
-    if row is None or row.revision <= moved.revision:
-        return told(passes, moved, earlier)
-    if seen(passes, row.after):
-        return None  # its own change tells it, or did
-    return (row, False) if seen(passes, moved.before) or seen(passes, moved.after) else None
 
 
 def ahead(positions: Positions, place: Place) -> Positions:
