@@ -227,7 +227,7 @@ class Stateless:
             assert isinstance(act, Violation)
             return await self._violate(row.id, act)
         done = step(Phase.INITIALISING, Happening.ACCEPTED)
-        known = Known(done.phase, session_bytes(session), resume_bytes(payload))
+        known = Known(done.phase, session_bytes(session), resume_bytes(payload, self._limits.operations_per_connection))
         due = min(session.expires_at or NEVER, self._now() + self._silence_s)
         ready = await self._phase(row, done.phase, session=known.session, resume=known.resume, due=due)
         if ready is None:  # somebody closed it meanwhile

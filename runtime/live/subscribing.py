@@ -12,11 +12,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from runtime.domain.app import App
@@ -24,19 +22,19 @@ from runtime.errors import Rejected, Stopped, Unavailable
 from runtime.flow.reading import Reading
 from runtime.live import frames
 from runtime.live.catchup import CatchingUp, Caught, updates_of
+from runtime.live.companies import Companies, Company
 from runtime.live.documents import Prepared
 from runtime.live.engine import Engine
-from runtime.live.errors import Refused, refusal, told
+from runtime.live.errors import refusal, told
 from runtime.live.identity import Session, Verifier, number
 from runtime.live.limits import Limits
-from runtime.live.matching import Passes, compiled
 from runtime.live.messages import Violation
 from runtime.live.plans import Plan, Update
-from runtime.live.positions import Cursors, Place, Positions, decode
+from runtime.live.positions import Place, Positions, decode
 from runtime.live.protocol import EXPIRED, REVOKED, SLOW, Phase
 from runtime.live.protocol import Operation as State
-from runtime.live.stored import Cohort, cohort_bytes, cohort_of
-from runtime.live.topics import Topic, column_of, topics_of
+from runtime.live.stored import Cohort, cohort_bytes
+from runtime.live.topics import column_of
 from runtime.ports import ReadStore
 from runtime.ports.sockets import Connections, Follower, Gone, Operation, Sockets
 from runtime.steps import Steps, run
@@ -46,7 +44,6 @@ CATCHUP, LIVE = "catchup", "live"
 NEVER = 1e12  # a `due` that does not come
 LEASE_S = 30.0  # for one function's work on one operation; then another takes over
 AGAIN_S = 1.0
-COHORTS = 1_000  # kept in memory
 COHORT_S = 7 * 86_400.0  # kept in the table after the last subscribe
 SEND_TRIES = 5
 SEND_WAIT_S = 0.05
@@ -65,16 +62,6 @@ class Io(Protocol):
 async def inline[**P, T](call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """At once."""
     return call(*args, **kwargs)
-
-
-class Company(Struct, frozen=True):
-    """A cohort, ready to be told something."""
-
-    prepared: Prepared
-    plan: Plan
-    passes: Passes
-    cursors: Cursors
-    topics: tuple[Topic, ...]
 
 
 class Subscribing:
@@ -96,14 +83,22 @@ class Subscribing:
         self.app, self.engine, self.connections, self.sockets = app, engine, connections, sockets
         self.limits, self.io, self.now, self.rows, self._verifier = limits, io, now, rows, verifier
         self.catching_up, self.reading = CatchingUp(app, rows, limits), Reading(app, rows)
-        self._groups = {table.part: (group, table) for group in app.groups.values() for table in group.tables}
+        self._groups = {table.part: group for group in app.groups.values() for table in group.tables}
         self._begun: set[tuple[str, int]] = set()
-        self._companies: OrderedDict[str, Company] = OrderedDict()
+        self.companies = Companies(app, engine)
+
+    async def company(self, cohort: str) -> Company | None:
+        """A cohort by its name; None for one that cannot be told anything any more."""
+        known = self.companies.known(cohort)
+        if known is not None:
+            return known
+        data = await self.io(self.connections.cohort, cohort)
+        return None if data is None else self.companies.read(data)
 
     # a subscription begins
     async def follow(self, row: Operation, prepared: Prepared, plan: Plan, session: Session) -> None:
         """From a plan to a live operation, or to an ended one. Raises what catching up raises."""
-        company = self._company(plan.cohort, Cohort(prepared.request, plan))
+        company = self.companies.made(Cohort(prepared.request, plan))
         started = replace(
             row,
             state=State.LIVE,
@@ -143,7 +138,7 @@ class Subscribing:
         if columns:
             self.connections.note(plan.part, columns)
         self.connections.keep_cohort(plan.cohort, cohort_bytes(Cohort(company.prepared.request, company.plan)), self.now() + COHORT_S)
-        group, _ = self._groups[plan.part]
+        group = self._groups[plan.part]
         generation = run(self.reading.generation(group)).number
         if (group.name, generation) not in self._begun:
             history = self.rows.history(group.name, generation)
@@ -328,31 +323,6 @@ class Subscribing:
         except Gone:
             await self.leave(connection)
         return True
-
-    # cohorts
-    async def company(self, cohort: str) -> Company | None:
-        """A cohort by its name, from memory or from the table; None for one that cannot be told anything any more."""
-        known = self._companies.get(cohort)
-        if known is not None:
-            self._companies.move_to_end(cohort)
-            return known
-        data = await self.io(self.connections.cohort, cohort)
-        try:
-            return None if data is None else self._company(cohort, cohort_of(data))
-        except (Refused, Rejected, ValueError):  # the schema has changed
-            return None
-
-    def _company(self, cohort: str, given: Cohort) -> Company:
-        known = self._companies.get(cohort)
-        if known is None:
-            plan = replace(given.plan, after="")
-            topics = topics_of(plan, self._groups[plan.part][1])
-            prepared = self.engine.prepare(given.request)
-            known = Company(prepared, plan, compiled(plan.where), Cursors(self.app.name, plan), topics)
-            self._companies[cohort] = known
-            while len(self._companies) > COHORTS:
-                self._companies.popitem(last=False)
-        return known
 
 
 def followers_of(row: Operation) -> list[Follower]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from runtime.errors import LimitExceeded, Unavailable
 from runtime.live import frames
+from runtime.live.companies import Company
 from runtime.live.errors import told as told_error
 from runtime.live.following import Taken
 from runtime.live.matching import told
@@ -21,7 +22,7 @@ from runtime.live.plans import Entry, Update
 from runtime.live.positions import Place, Positions, decode
 from runtime.live.protocol import Operation as State
 from runtime.live.stored import pass_of
-from runtime.live.subscribing import CATCHUP, LIVE, Company, Subscribing, fits
+from runtime.live.subscribing import CATCHUP, LIVE, Subscribing, fits
 from runtime.live.topics import Topic, topics_of_change
 from runtime.ports.sockets import Follower, Gone, Operation
 
