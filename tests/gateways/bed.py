@@ -30,13 +30,13 @@ from providers.azure.sockets import WebPubSubSockets
 from providers.memory.sockets import MemoryConnections, Weather, calm
 from runtime.domain import App, Command
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
-from runtime.live.identity import Verifier
+from runtime.live.answers.engine import Engine
+from runtime.live.callers.identity import Verifier
+from runtime.live.functions.push import Pusher
+from runtime.live.functions.stateless import Stateless
+from runtime.live.functions.subscribing import Io
+from runtime.live.functions.sweeping import SILENCE_S, Sweeping
 from runtime.live.limits import Limits
-from runtime.live.push import Pusher
-from runtime.live.stateless import Stateless
-from runtime.live.subscribing import Io
-from runtime.live.sweeping import SILENCE_S, Sweeping
 from runtime.ports import Answer
 from runtime.ports.sockets import Connections, Sockets
 from tests.gateways.apigateway import ApiGateway

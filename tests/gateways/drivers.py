@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from runtime.live.identity import Verifier
+from runtime.live.callers.identity import Verifier
 from runtime.live.limits import Limits
 from tests.gateways import bed
 from tests.live.protocol import probe

@@ -59,7 +59,7 @@ def running() -> Iterator[str]:
     folder, port = emulator(), free_port()
     words = ["java", "-Xmx256m", f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(folder / "DynamoDBLocal.jar")]
     with tempfile.TemporaryDirectory() as logs:
-        server = Server([*words, "-inMemory", "-sharedDb", "-port", str(port), "-disableTelemetry"], Path(logs) / "log")
+        server = Server(["env", "-C", logs, *words, "-inMemory", "-sharedDb", "-port", str(port), "-disableTelemetry"], Path(logs) / "log")
         server.start(lambda: listening(port), START_S)
         try:
             yield f"http://127.0.0.1:{port}"
