@@ -79,7 +79,7 @@ def graphql_ws(frame: str) -> Iterator[Child]:
     """The reference server over our schema's SDL, sending the data of this frame."""
     from bench.gateway_domain import app
     from bench.peers.npm import installed
-    from runtime.live.schema import print_schema
+    from runtime.live.schema.building import print_schema
 
     with TemporaryDirectory(prefix="trimaran-bench-") as folder:
         sdl = Path(folder) / "ledger.graphql"

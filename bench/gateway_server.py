@@ -21,7 +21,7 @@ from providers.memory.rows import MemoryReadStore
 from providers.memory.signals import MemorySignals
 from runtime.errors import Misconfigured
 from runtime.flow.sink import Sink
-from runtime.live.identity import Anonymous
+from runtime.live.callers.identity import Anonymous
 from runtime.live.limits import Limits
 from runtime.ports import Answer as Answered
 from runtime.ports import Phase, Recorded

@@ -14,10 +14,10 @@ from bench.gateway_domain import HOT, ONE, QUERY, app
 from bench.gateway_server import Rows
 from providers.memory.sockets import MemoryConnections, MemorySockets
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
-from runtime.live.identity import Anonymous
-from runtime.live.push import Pusher
-from runtime.live.stateless import Stateless
+from runtime.live.answers.engine import Engine
+from runtime.live.callers.identity import Anonymous
+from runtime.live.functions.push import Pusher
+from runtime.live.functions.stateless import Stateless
 from runtime.ports.sockets import Frame, Opening
 
 

@@ -14,7 +14,7 @@ RESERVED = ("sub", "roles", "iss", "aud", "exp", "iat", "nbf", "jti")
 
 def schema(told: Settings) -> None:
     """The SDL on stdout."""
-    from runtime.live.schema import print_schema
+    from runtime.live.schema.building import print_schema
 
     say(print_schema(load_app(told.app)))
 

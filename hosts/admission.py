@@ -10,9 +10,9 @@ from hosts.gateway_settings import GatewaySettings
 from runtime.domain import App, Command
 from runtime.domain.api import Identity
 from runtime.errors import Malformed, Misconfigured
-from runtime.live.identity import Anonymous, JwtVerifier, Verifier, token_of
-from runtime.live.revocation import Revocation
-from runtime.live.rights import may_send
+from runtime.live.callers.identity import Anonymous, JwtVerifier, Verifier, token_of
+from runtime.live.callers.revocation import Revocation
+from runtime.live.callers.rights import may_send
 
 
 def on_this_machine(host: str) -> bool:

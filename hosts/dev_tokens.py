@@ -19,8 +19,8 @@ from jwt.algorithms import OKPAlgorithm
 
 from runtime.errors import Misconfigured
 from runtime.flow.world import WORLD
-from runtime.live.identity import JwtVerifier
-from runtime.live.jwks import KeySet
+from runtime.live.callers.identity import JwtVerifier
+from runtime.live.callers.jwks import KeySet
 
 ISSUER, AUDIENCE = "trimaran-dev", "trimaran"
 TTL_S = 12 * 3_600.0

@@ -26,12 +26,12 @@ from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.flow.command import Commands
 from runtime.flow.reading import Reading
-from runtime.live.asgi import Gateway
-from runtime.live.engine import Engine, Sender
-from runtime.live.hub import Hub
-from runtime.live.identity import Verifier
-from runtime.live.quotas import Quotas
+from runtime.live.answers.engine import Engine, Sender
+from runtime.live.callers.identity import Verifier
+from runtime.live.callers.quotas import Quotas
+from runtime.live.follow.hub import Hub
 from runtime.live.requests import CALLER_TOKEN
+from runtime.live.wire.asgi import Gateway
 from runtime.ports import ReadStore, Signals
 
 

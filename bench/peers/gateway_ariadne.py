@@ -18,7 +18,7 @@ from bench.gateway_child import Answer, obey, raise_open_files
 from bench.gateway_domain import app
 from hosts.serving import Serving
 from runtime.live.plans import Entry, Update
-from runtime.live.schema import build
+from runtime.live.schema.building import build
 
 queues: set[asyncio.Queue[Update]] = set()
 

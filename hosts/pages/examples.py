@@ -24,7 +24,7 @@ from hosts.pages.graphiql import Example
 from runtime.domain import App
 from runtime.domain.api import Exposed, Identity
 from runtime.domain.filters import Compare
-from runtime.live.schema import build
+from runtime.live.schema.building import build
 
 FIELDS, COMMANDS = 8, 3  # of a row; tabs with a command
 SAMPLES: dict[str, Any] = {

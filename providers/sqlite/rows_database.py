@@ -72,11 +72,11 @@ class RowDatabase(Database):
             self._taught.add(id(connection))
         return connection
 
-    def write[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write[T](self, work: Callable[[sqlite3.Connection], T], *, flushed: bool = True) -> T:
         """Do work in a transaction of its own, which must not wait for one that this very thread holds."""
         if self._seized_by == get_ident():
             raise RuntimeError("this thread has a transaction open: commit it or roll it back first")
-        return super().write(work)
+        return super().write(work, flushed=flushed)
 
     def seize(self) -> sqlite3.Connection:
         """The writer, in a transaction just begun."""

@@ -17,7 +17,7 @@ from hosts.pages import graphiql
 from hosts.pages.examples import examples
 from hosts.pages.graphiql import HERE, SCRIPTS, STYLES, Example, routes
 from hosts.settings import load_app
-from runtime.live.schema import build
+from runtime.live.schema.building import build
 from tests.clients import vendor
 
 EXAMPLES = [Example("query Tickets { ticketRows { nodes { order } } }", {"a": "</script><b>"})]

@@ -22,10 +22,10 @@ from websockets.typing import Subprotocol
 
 from apps.shop import PlaceOrder
 from runtime.flow.command import Commands
-from runtime.live.identity import JwtVerifier
-from runtime.live.jwks import KeySet
+from runtime.live.callers.identity import JwtVerifier
+from runtime.live.callers.jwks import KeySet
+from runtime.live.callers.revocation import Revocation
 from runtime.live.limits import Limits
-from runtime.live.revocation import Revocation
 from tests.live import bed
 from tests.live.issuer import AUDIENCE, ISSUER, issuing
 from tests.live.protocol.client import SUBPROTOCOL, Client, Ended

@@ -18,7 +18,7 @@ from cli.demo import IN_THE_AIR
 from hosts.local import open_local
 from hosts.local_gateway import LocalGateway, open_local_gateway, roles
 from hosts.settings import Settings
-from runtime.live.schema import build
+from runtime.live.schema.building import build
 
 MEMORY = "memory://"
 ASKED = json.dumps({"query": "{ ticketRows { nodes { order } } }"}).encode()

@@ -7,7 +7,7 @@ from apps import shop
 from runtime.domain import App, Command
 from runtime.domain.api import Identity
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
+from runtime.live.answers.engine import Engine
 from runtime.live.limits import Limits
 from runtime.live.plans import Plan
 from runtime.live.requests import Request

@@ -26,12 +26,12 @@ from hosts.settings import Settings
 from hosts.site import Site
 from runtime.domain import App, Command
 from runtime.flow.reading import Reading
-from runtime.live.asgi import Gateway
-from runtime.live.engine import Engine
-from runtime.live.hub import Hub
-from runtime.live.identity import Verifier
+from runtime.live.answers.engine import Engine
+from runtime.live.callers.identity import Verifier
+from runtime.live.callers.quotas import Quotas
+from runtime.live.follow.hub import Hub
 from runtime.live.limits import Limits
-from runtime.live.quotas import Quotas
+from runtime.live.wire.asgi import Gateway
 from runtime.ports import Answer
 
 MEMORY = "memory://"

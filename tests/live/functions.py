@@ -23,14 +23,14 @@ from hosts.settings import Settings
 from providers.memory.sockets import MemoryConnections, MemorySockets, Weather, calm
 from runtime.domain import App
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
-from runtime.live.identity import Verifier
+from runtime.live.answers.engine import Engine
+from runtime.live.callers.identity import Verifier
+from runtime.live.functions.push import Pusher
+from runtime.live.functions.stateless import Stateless
+from runtime.live.functions.subscribing import inline
+from runtime.live.functions.sweeping import Sweeping
 from runtime.live.limits import Limits
-from runtime.live.protocol import SUBPROTOCOL
-from runtime.live.push import Pusher
-from runtime.live.stateless import Stateless
-from runtime.live.subscribing import inline
-from runtime.live.sweeping import Sweeping
+from runtime.live.wire.protocol import SUBPROTOCOL
 from runtime.ports.sockets import Connections, Frame, Opened, Opening, Reply, Sockets
 from tests.gateways.bed import threads
 from tests.live.protocol import probe

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runtime.domain.filters import EVERYTHING, Filter
 from runtime.domain.rows import changed
 from runtime.domain.tables import Column, Kind, Table, Value
-from runtime.live.matching import Moved, Reader
+from runtime.live.follow.matching import Moved, Reader
 from runtime.live.plans import Plan
 from runtime.ports import Change
 from tests.property.test_filters import FILTERS, SAMPLES, value_of

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from runtime.live import catchup, cohorts
-from runtime.live.cohorts import Cohort, Gate
-from runtime.live.feed import Feed
-from runtime.live.following import Following
-from runtime.live.matching import Moved, told
-from runtime.live.positions import Place, Positions
-from runtime.live.seating import Seating
+from runtime.live.follow import catchup, cohorts
+from runtime.live.follow.cohorts import Cohort, Gate
+from runtime.live.follow.feed import Feed
+from runtime.live.follow.following import Following
+from runtime.live.follow.matching import Moved, told
+from runtime.live.follow.positions import Place, Positions
+from runtime.live.follow.seating import Seating
 from runtime.steps import Steps, ask
 
 

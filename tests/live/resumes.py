@@ -16,9 +16,9 @@ from providers.memory.rows import MemoryReadStore
 from providers.memory.signals import MemorySignals
 from runtime.domain.filters import EVERYTHING, And, Compare, Filter, In, Not, Or, Query, matches
 from runtime.errors import Unavailable
-from runtime.live.bells import Bell
-from runtime.live.cohorts import Seat
-from runtime.live.feed import Feed
+from runtime.live.follow.bells import Bell
+from runtime.live.follow.cohorts import Seat
+from runtime.live.follow.feed import Feed
 from runtime.live.limits import Limits
 from runtime.live.plans import Plan, Update
 from runtime.ports import Generation, Signal

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from runtime.domain.api import Identity
-from runtime.live.identity import Session
+from runtime.live.callers.identity import Session
 from runtime.live.limits import Limits
 from tests.live import bed
 from tests.live.protocol import streams

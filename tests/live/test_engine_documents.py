@@ -6,7 +6,7 @@ from typing import Any
 import graphql
 import pytest
 
-from runtime.live import documents
+from runtime.live.answers import documents
 from runtime.live.errors import Refused
 from runtime.live.limits import Limits
 from runtime.live.requests import Request

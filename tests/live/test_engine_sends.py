@@ -10,7 +10,7 @@ from runtime.domain import App, Command, Identity
 from runtime.domain.api import owner
 from runtime.errors import Conflict, Fenced, LimitExceeded, Malformed, Misconfigured, Stopped, Unavailable
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
+from runtime.live.answers.engine import Engine
 from runtime.live.errors import Forbidden, Refused, Unauthenticated
 from runtime.live.requests import CALLER_TOKEN, Request
 from runtime.ports import Answer

@@ -91,7 +91,7 @@ def test_every_code_that_is_told_is_in_the_table() -> None:
 
 def test_the_operators_of_the_page_are_those_of_the_schema(answering: Answering) -> None:
     from runtime.domain.tables import Kind
-    from runtime.live.schema_filters import OPERATORS, PLAIN, SORTED
+    from runtime.live.schema.filters import OPERATORS, PLAIN, SORTED
 
     shown = dict(re.findall(r"^\| (text|int|boolean|lists)[^|]* \| (.*?) \|$", TEXT, re.MULTILINE))
     listed = {name: tuple(re.findall(r"`(\w+)`", operators)) for name, operators in shown.items()}

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.live.errors import Refused
-from runtime.live.guards import check_document, check_shape, check_size, check_text, check_variables, depth_of, unsuggested
+from runtime.live.guards.checks import check_document, check_shape, check_size, check_text, check_variables, depth_of, unsuggested
+from runtime.live.guards.scanning import counted
+from runtime.live.guards.shapes import Shapes
 from runtime.live.limits import Limits
-from runtime.live.scanning import counted
-from runtime.live.shapes import Shapes
 
 LIMITS = Limits()
 SCHEMA = build_schema(

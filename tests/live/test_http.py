@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.live.http import JSON, RESPONSE_JSON, Turned, media_of
 from runtime.live.limits import Limits
+from runtime.live.wire.http import JSON, RESPONSE_JSON, Turned, media_of
 from tests.live import bed
 from tests.live.protocol.probe import streaming
 

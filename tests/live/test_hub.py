@@ -15,7 +15,7 @@ from providers.memory.rows import MemoryReadStore
 from providers.memory.signals import MemorySignals
 from runtime.domain.filters import Compare, Filter
 from runtime.errors import Malformed, Unavailable
-from runtime.live.hub import Hub
+from runtime.live.follow.hub import Hub
 from runtime.live.limits import Limits
 from runtime.live.plans import Update
 from runtime.ports import Phase
@@ -400,7 +400,7 @@ def test_a_part_that_cannot_be_followed_is_refused() -> None:
 
 @on_loop
 async def test_an_idle_subscription_gets_a_fresh_cursor_so_that_it_can_come_back_after_the_history_was_trimmed() -> None:
-    with patch("runtime.live.feed.FRESH_EVERY_S", 0.1):
+    with patch("runtime.live.follow.feed.FRESH_EVERY_S", 0.1):
         async with bench() as b:
             b.writer.put(("o1", "ada", 1, "placed"), shards=[3])
             idle, one = b.view(ADA), b.view(key="o1")
@@ -439,7 +439,7 @@ async def test_a_hole_that_was_trimmed_before_it_was_read_begins_everything_agai
 
 @on_loop
 async def test_code_that_is_older_than_the_rows_goes_on_showing_the_generation_that_it_reads() -> None:
-    with patch("runtime.live.feed.BLUE_EVERY_S", 0.1):
+    with patch("runtime.live.follow.feed.BLUE_EVERY_S", 0.1):
         async with bench() as b:
             b.writer.put(("o1", "ada", 1, "placed"))
             viewer = b.view(ADA)

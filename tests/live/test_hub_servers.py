@@ -12,7 +12,7 @@ from providers.kafka.signals import KafkaSignals
 from providers.memory.signals import MemorySignals
 from providers.postgres.rows import PostgresReadStore
 from providers.sqlite.rows import SqliteReadStore
-from runtime.live.hub import Hub
+from runtime.live.follow.hub import Hub
 from runtime.ports import ReadStore, Signals
 from tests.live.test_hub import ADA, POLL_S, until
 from tests.live.viewer import Viewer, plan, render

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runtime.domain.api import Identity
 from runtime.errors import Misconfigured
+from runtime.live.callers.identity import Anonymous, JwtVerifier, Session, token_of, verified
+from runtime.live.callers.jwks import KeySet, key_of, keys_of
+from runtime.live.callers.revocation import Revocation
+from runtime.live.callers.sources import Watched
 from runtime.live.errors import Unauthenticated
-from runtime.live.identity import Anonymous, JwtVerifier, Session, token_of, verified
-from runtime.live.jwks import KeySet, key_of, keys_of
-from runtime.live.revocation import Revocation
-from runtime.live.sources import Watched
 from tests.live.issuer import AUDIENCE, ISSUER, Issuer, a_key, as_jwk, issuing
 
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.domain.filters import And, Compare, Filter, In, IsNull, Not, Or, matches
-from runtime.live.index import Index
-from runtime.live.matching import compiled, entry_of, seen
+from runtime.live.follow.index import Index
+from runtime.live.follow.matching import compiled, entry_of, seen
+from runtime.live.follow.topics import KEY, WHOLE, column_of, topics_of, topics_of_change
 from runtime.live.plans import Entry
-from runtime.live.topics import KEY, WHOLE, column_of, topics_of, topics_of_change
 from tests.live.house import FILTERS, READER, ROW, TABLE, moved, plan
 from tests.rounds import rounds
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.live import frames, protocol_page
 from runtime.live.limits import Limits
-from runtime.live.messages import (
+from runtime.live.requests import Request
+from runtime.live.wire import frames, protocol_page
+from runtime.live.wire.messages import (
     ID_CHARACTERS_MAX,
     INVALID,
     NESTING_MAX,
@@ -22,7 +23,7 @@ from runtime.live.messages import (
     Violation,
     parse,
 )
-from runtime.live.protocol import (
+from runtime.live.wire.protocol import (
     CONNECTION,
     FORBIDDEN,
     INTERNAL,
@@ -37,7 +38,6 @@ from runtime.live.protocol import (
     step,
     step_operation,
 )
-from runtime.live.requests import Request
 
 LIMITS = Limits()
 NO_ID: tuple[object, ...] = (None, 1, "", [], {}, "x" * (ID_CHARACTERS_MAX + 1))
@@ -73,7 +73,7 @@ def test_a_violation_closes_every_open_phase_with_its_own_code() -> None:
 
 
 def protocol_step(phase: Phase, act: Do | Violation) -> object:
-    from runtime.live.protocol import Step
+    from runtime.live.wire.protocol import Step
 
     return Step(phase, act)
 
@@ -244,4 +244,4 @@ def test_odd_values_of_a_resolver_are_written_somehow() -> None:
 
 def test_the_page_says_what_the_tables_say() -> None:
     written = Path(__file__).parents[2].joinpath("docs", "protocol.md").read_text()
-    assert written == protocol_page.page(), "render it again: python -m runtime.live.protocol_page > docs/protocol.md"
+    assert written == protocol_page.page(), "render it again: python -m runtime.live.wire.protocol_page > docs/protocol.md"

@@ -7,8 +7,8 @@ import pytest
 
 from runtime.domain.api import Identity
 from runtime.errors import LimitExceeded
+from runtime.live.callers.quotas import Lease, Quotas, Seat, caller_of
 from runtime.live.limits import Limits
-from runtime.live.quotas import Lease, Quotas, Seat, caller_of
 
 ANN, BOB = Identity("ann"), Identity("bob")
 

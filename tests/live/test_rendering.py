@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.domain import Identity
-from runtime.live.engine import Engine, Prepared
+from runtime.live.answers.engine import Engine, Prepared
+from runtime.live.answers.rendering import compiled
 from runtime.live.plans import Entry, Update
-from runtime.live.rendering import compiled
 from runtime.live.requests import Request
 from runtime.ports import Row
 from tests.live import museum
@@ -258,7 +258,7 @@ def test_a_plan_of_the_app_and_its_updates_fit_the_documents_of_a_query() -> Non
     fields = "room number owner era material worth weight onShow made seen visitors tags size { width } parts { name } notes"
     queried = answering.data(f'{{ thing(room: "r", number: 1) {{ {fields} }} }}')["thing"]
     stored = answering.house.rows.query(1, answering.app.folds["thing"].table, _everything()).rows[0][1]
-    from runtime.live.context import as_row
+    from runtime.live.answers.context import as_row
 
     entry = Entry("k", 1, 1, as_row(answering.app.folds["thing"].table, stored.values or ()))
     prepared = answering.engine.prepare(Request(f"subscription {{ thingRows {{ changed {{ row {{ {fields} }} }} }} }}"))
@@ -296,9 +296,9 @@ QUERIES = st.sampled_from(
 def test_a_page_is_shaped_as_graphql_core_shapes_it(text: str, rows: list[dict[str, Any]], wanted: bool) -> None:
     from graphql import ExecutionContext, ExecutionResult, execute
 
-    from runtime.live.context import Context
-    from runtime.live.executing import Execution
-    from runtime.live.fields import Connection
+    from runtime.live.answers.context import Context
+    from runtime.live.answers.executing import Execution
+    from runtime.live.schema.fields import Connection
     from runtime.ports import Page
 
     class Answered(Context):

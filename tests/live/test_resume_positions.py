@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from runtime.domain.filters import And, Compare
 from runtime.errors import Malformed
+from runtime.live.follow.positions import Cursors, Place, Positions, decode
 from runtime.live.plans import Plan
-from runtime.live.positions import Cursors, Place, Positions, decode
 
 PLAN = Plan("ticket", "rows", Compare("customer", "eq", "ada"), "", "", "", "c1")
 NUMBERS = st.dictionaries(st.integers(0, 255), st.integers(1, 2**63 - 1), max_size=256)

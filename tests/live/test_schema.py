@@ -15,8 +15,8 @@ from apps import flights, shop
 from runtime.domain import Aggregation, App, Command, Count, Decider, Event, Measures, Projection
 from runtime.domain.api import anyone, expose, send
 from runtime.errors import Misconfigured
-from runtime.live.schema import build, print_schema
-from runtime.live.texts import camel, described, pascal
+from runtime.live.schema.building import build, print_schema
+from runtime.live.schema.texts import camel, described, pascal
 from tests.live import museum
 from tests.live.answering import Answering
 
@@ -323,7 +323,7 @@ def test_the_domain_never_loads_graphene() -> None:
     import subprocess
     import sys
 
-    program = "import sys, apps.shop, runtime.live.rights; assert 'graphene' not in sys.modules"
+    program = "import sys, apps.shop, runtime.live.callers.rights; assert 'graphene' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

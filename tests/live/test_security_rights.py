@@ -15,10 +15,10 @@ import pytest
 from apps.shop import PlaceOrder
 from runtime.domain.api import Identity, expose, owner, send, signed_in
 from runtime.domain.app import App
+from runtime.live.callers.identity import Session
 from runtime.live.errors import Refused
-from runtime.live.identity import Session
+from runtime.live.follow.positions import Positions, decode
 from runtime.live.limits import Limits
-from runtime.live.positions import Positions, decode
 from runtime.live.requests import Request
 from tests.live import bed
 from tests.live.answering import ANN, NOBODY, Answering

@@ -19,12 +19,12 @@ from providers.memory.signals import MemorySignals
 from providers.memory.sockets import MemoryConnections, MemorySockets, Weather, calm
 from runtime.domain.filters import Compare, Query
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
-from runtime.live.protocol import SUBPROTOCOL
-from runtime.live.push import Pusher
-from runtime.live.stateless import Stateless
-from runtime.live.subscribing import inline
-from runtime.live.sweeping import Sweeping
+from runtime.live.answers.engine import Engine
+from runtime.live.functions.push import Pusher
+from runtime.live.functions.stateless import Stateless
+from runtime.live.functions.subscribing import inline
+from runtime.live.functions.sweeping import Sweeping
+from runtime.live.wire.protocol import SUBPROTOCOL
 from runtime.ports.sockets import Frame, Opening
 from tests.gateways.bed import threads
 from tests.live.functions import Clock

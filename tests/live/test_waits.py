@@ -8,9 +8,9 @@ import pytest
 
 from apps.shop import app
 from runtime.domain.api import Identity
+from runtime.live.callers.waits import Waits
 from runtime.live.limits import Limits
 from runtime.live.requests import Request
-from runtime.live.waits import Waits
 from tests.live import bed
 
 NEVER = 'query { ticket(order: "o", after: "order-o@7") { order } }'

@@ -20,7 +20,7 @@ from runtime.domain.api import expose
 from runtime.domain.filters import Compare, In, Or, matches
 from runtime.domain.tables import Kind
 from runtime.flow.reading import Reading
-from runtime.live.engine import Engine
+from runtime.live.answers.engine import Engine
 from runtime.live.limits import Limits
 from runtime.live.plans import Plan
 from runtime.live.requests import Request

@@ -6,10 +6,10 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from runtime.live.connection import Begin, Close, Connection, Effect, Release, Running, Send, Verify
 from runtime.live.limits import Limits
-from runtime.live.messages import parse
-from runtime.live.protocol import Event, Happening, Operation, Phase
+from runtime.live.wire.connection import Begin, Close, Connection, Effect, Release, Running, Send, Verify
+from runtime.live.wire.messages import parse
+from runtime.live.wire.protocol import Event, Happening, Operation, Phase
 
 LIMITS = Limits(message_bytes=4_000)
 IDS = st.sampled_from(["1", "2", "3"])

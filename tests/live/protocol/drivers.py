@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from runtime.live.identity import Verifier
+from runtime.live.callers.identity import Verifier
 from runtime.live.limits import Limits
 from tests.live import bed
 from tests.live.protocol import streams

@@ -7,8 +7,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from runtime.domain.api import Identity
+from runtime.live.callers.identity import Session
 from runtime.live.errors import Unauthenticated
-from runtime.live.identity import Session
 from runtime.live.limits import Limits
 from tests.live.protocol.client import SUBPROTOCOL
 from tests.live.protocol.drivers import HEAD_OF_LINE, REFUSED_AT_HANDSHAKE, Driver, Opened

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.live.identity import Session
+from runtime.live.callers.identity import Session
 from runtime.live.limits import Limits
 from tests.live.protocol.drivers import NO_BINARY, NO_DRAIN, NO_LIVENESS, Driver, Opened
 

@@ -1,0 +1,1 @@
+"""From a request to its answer, or to the plan of what it follows."""

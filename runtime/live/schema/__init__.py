@@ -1,0 +1,1 @@
+"""The GraphQL schema of an app: the only place that knows graphene."""
