@@ -18,8 +18,7 @@ def test_any_filter_comes_back_with_the_types_of_its_values(where: Filter) -> No
     request = Request("subscription { a }", "b", {"c": [1, "ü", None]}, {"d": 1.5})
     cohort = Cohort(request, Plan("ticket", "rows", where, "acme", "acme/1", after="", cohort="e"))
     found = cohort_of(cohort_bytes(cohort))
-    assert found == cohort
-    assert repr(found) == repr(cohort).replace("fold=1, ", "")  # 1 is not True, and not 1.0
+    assert repr(found) == repr(cohort).replace("fold=1, ", "")  # 1 is not True, and not 1.0; NaN equals nothing
 
 
 def test_a_session_comes_back_without_its_token() -> None:

@@ -5,6 +5,7 @@ All of it is JSON. A filter's values keep their types, which plain JSON does not
 
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Any, assert_never
 
 import msgspec
@@ -162,6 +163,8 @@ def _value(value: Scalar) -> Any:
             return {"date": value.isoformat()}
         case Decimal():
             return {"decimal": str(value)}
+        case float() if not isfinite(value):
+            return {"float": repr(value)}
         case _:
             return value
 
@@ -174,6 +177,8 @@ def _scalar(data: Any) -> Scalar:
             return date.fromisoformat(text)
         case {"decimal": str() as text}:
             return Decimal(text)
+        case {"float": str() as text}:
+            return float(text)
         case str() | int() | float() | None:
             return data
         case _:
