@@ -19,6 +19,7 @@ from runtime.live.follow.positions import Positions
 from runtime.live.functions.subscribing import LIVE, Subscribing
 from runtime.live.functions.telling import Round, Telling, ahead
 from runtime.ports import Generation, Signal, Signals
+from runtime.ports.sockets import Operation
 from runtime.steps import run
 
 LOG = logging.getLogger("trimaran.gateway")
@@ -88,7 +89,7 @@ class Pusher:
         number = (await self._generation(name)).number
         mark = f"{name} swapped to"
         if ((await self._io(self._connections.pushed, mark, 0)) or {}).get(0, 0) < number:
-            await self._catch_all_up(name, Positions(number))
+            await self._catch_all_up(name, Positions(number), None)
             await self._io(self._connections.advance, mark, 0, {0: number})
 
     async def _generation(self, name: str) -> Generation:
@@ -195,24 +196,40 @@ class Pusher:
     async def _begin_again(self, name: str, positions: Positions) -> None:
         """The log was trimmed before it was pushed: everybody is caught up from what they were told, and pushing goes on at its end."""
         heads = {shard: last for shard, (_, last) in (await self._history(name, positions.generation)).items()}
-        await self._catch_all_up(name, positions, trimmed=True)
+        await self._catch_all_up(name, Positions(positions.generation, heads), positions)
         await self._io(self._connections.advance, name, positions.generation, heads)
         self._following.pop(name, None)
 
-    async def _catch_all_up(self, name: str, told: Positions, *, trimmed: bool = False) -> None:
-        """Everybody in the group who stands in an earlier generation, or (`trimmed`) was told up to there, is caught up by the next sweep."""
+    async def _catch_all_up(self, name: str, now: Positions, told: Positions | None) -> None:
+        """Everybody in the group who was told up to there, or (None) stands in an earlier generation, is caught up by the next sweep.
+
+        Who is being caught up just now is marked: the gate opens no sooner than at `now`.
+        """
         self._resets += 1
         after = ""
         while True:
             rows, after = await self._io(self._connections.everyone, after, PAGE)
             for row in rows:
                 group = self._groups.get(row.topics[0].partition("/")[0]) if row.topics else None
-                if group is None or group.name != name or row.gate != LIVE:
-                    continue
-                place, company = self._telling.place(row.position), await self._subscribing.company(row.cohort)
-                if company is not None and place.generation == told.generation and trimmed:
-                    await self._telling.catch_up_later(row, company.cursors.write(ahead(told, place)))
-                elif place.generation < told.generation:
-                    await self._telling.catch_up_later(row, row.position)
+                if group is not None and group.name == name:
+                    await self._caught_up_again(row, now, told)
             if not after:
                 return
+
+    async def _caught_up_again(self, row: Operation, now: Positions, told: Positions | None) -> None:
+        company, current = await self._subscribing.company(row.cohort), row
+        while company is not None:
+            if current.gate != LIVE:
+                if await self._telling.hold(company, now.generation, now.numbers, current):
+                    return
+            else:
+                place = self._telling.place(current.position)
+                if told is not None and place.generation == told.generation:
+                    await self._telling.catch_up_later(current, company.cursors.write(ahead(told, place)))
+                elif place.generation < now.generation:
+                    await self._telling.catch_up_later(current, current.position)
+                return
+            found = await self._subscribing.current(row)
+            if found is None:
+                return
+            current = found

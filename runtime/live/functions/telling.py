@@ -6,7 +6,7 @@ of what was pushed, its cursor differ. Who is being caught up is marked; who doe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -138,20 +138,20 @@ class Telling:
             if current.gate == LIVE:
                 await self._send(turn, company, news, current, rendered)
                 return
-            if company is None or await self._hold(turn, company, news, current):
+            if company is None or await self.hold(company, turn.positions.generation, _newest(news), current):
                 return
             current = await self._subscribing.current(row)
 
-    async def _hold(self, turn: Round, company: Company, news: dict[str, News], row: Operation) -> bool:
+    async def hold(self, company: Company, generation: int, numbers: Mapping[int, int], row: Operation) -> bool:
         """Mark that there is more to catch up with; False when somebody was first."""
-        dirty = Positions(turn.positions.generation)
+        dirty = Positions(generation)
         if row.dirty:
             held = decode(row.dirty)
-            if held.generation > dirty.generation:
+            if held.generation > generation:
                 return True
-            if held.generation == dirty.generation:
+            if held.generation == generation:
                 dirty = Positions(held.generation, held.numbers)
-        for _, shard, number in news.values():
+        for shard, number in numbers.items():
             dirty.advance(shard, number)
         text = company.cursors.write(dirty)
         if text == row.dirty:
@@ -233,6 +233,14 @@ def _news(company: Company, taken: Sequence[Taken]) -> dict[str, News]:
             news.pop(moved.key, None)
             news[moved.key] = newest.entry(shown), newest.shard, newest.number
     return news
+
+
+def _newest(news: dict[str, News]) -> dict[int, int]:
+    """Per shard, the last change that is news."""
+    numbers: dict[int, int] = {}
+    for _, shard, number in news.values():
+        numbers[shard] = max(number, numbers.get(shard, 0))
+    return numbers
 
 
 def ahead(positions: Positions, place: Place) -> Positions:
