@@ -291,7 +291,11 @@ def test_who_is_not_signed_in_is_asked_to_and_who_is_is_forbidden() -> None:
     assert closed.error(THING, NOBODY, room="r", number=1)["message"] == "you may not read `thing` without signing in"
 
 
-@pytest.mark.parametrize("allow", [lambda _: None, lambda _: 1, lambda _: "yes", lambda _: Compare, lambda _: []], ids=repr)
+@pytest.mark.parametrize(
+    "allow",
+    [lambda _: None, lambda _: 1, lambda _: "yes", lambda _: Compare, lambda _: []],
+    ids=["nothing", "a number", "text", "a class", "a list"],
+)
 def test_whatever_allow_answers_that_is_neither_true_nor_a_filter_is_a_no(allow: Any) -> None:
     assert Answering(museum.museum(things_to=allow)).error(THING, room="r", number=1)["extensions"]["code"] == "FORBIDDEN"
 
