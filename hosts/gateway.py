@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute
 
 from hosts.admission import verifier_of
 from hosts.gateway_settings import GatewaySettings, gateway_settings
-from hosts.http import Face, Health
+from hosts.http import Face
+from hosts.probing import Probe
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events, open_rows
 from hosts.remote_commands import RemoteCommands
@@ -83,7 +84,10 @@ def open_gateway(
         await hub.stop()
         engine.close()
 
-    site = Site(gateway, ports.face, begin=hub.start, end=end, pages=pages or [], plain=plain, origins=rules.origins)
+    def figures() -> dict[str, int]:
+        return {} if rules.production else gateway.figures() | hub.figures()
+
+    site = Site(gateway, ports.face, figures, begin=hub.start, end=end, pages=pages or [], plain=plain, origins=rules.origins)
     return Serving(
         site,
         told.host,
@@ -102,7 +106,7 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     bus, signals = open_bus(told.bus, app)
     stack.callback(signals.close)
     bus.close()  # only the signals that travel beside it are heard here
-    ports = Ports(rows, signals, _sender(told, rules, app, stack), Face(app, None, None, _health(app)))
+    ports = Ports(rows, signals, _sender(told, rules, app, stack), Face(app, None, None, Probe(app, rows)))
     serving = open_gateway(app, ports, told, rules, verifier_of(rules))
     stack.callback(serving.stop)
     serving.start()
@@ -116,10 +120,6 @@ def _sender(told: Settings, rules: GatewaySettings, app: App, stack: ExitStack) 
     events = open_events(told.events, app)
     stack.callback(events.store.close)
     return sender_of(Commands(app, events.store, events.snapshots, telemetry=telemetry()))
-
-
-def _health(app: App) -> Health:
-    return lambda: (True, {"app": app.name})
 
 
 if __name__ == "__main__":

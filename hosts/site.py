@@ -34,6 +34,7 @@ class Site:
         self,
         gateway: ASGIApp,
         face: Face,
+        figures: Callable[[], dict[str, int]],
         *,
         begin: Begin,
         end: Begin,
@@ -51,7 +52,7 @@ class Site:
 
         self._gateway, self._shows_pages = gateway, bool(pages)
         self._names = _names(origins) if plain else None
-        routes: list[BaseRoute] = [Route("/health", _plain(face, local=False), methods=["GET"]), *pages]
+        routes: list[BaseRoute] = [Route("/health", _health(face, figures), methods=["GET"]), *pages]
         if plain:
             routes += [Route("/commands", _plain(face), methods=["POST"]), Route("/rows/{part}", _plain(face), methods=["GET"])]
         if pages:
@@ -100,11 +101,22 @@ def _for_people(scope: Scope) -> bool:
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
-def _plain(face: Face, *, local: bool = True) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint of the plain face. `local`: no web page may use it, whatever name it reaches this machine by."""
+def _health(face: Face, figures: Callable[[], dict[str, int]]) -> Callable[[Request], Awaitable[Response]]:
+    """How the process is, and what its gateway does just now."""
+
+    async def endpoint(_: Request) -> Response:
+        status, told = await asyncio.to_thread(face.get, "/health")
+        now = figures()
+        return _response((status, {**told, "gateway": now} if now and isinstance(told, dict) else told))
+
+    return endpoint
+
+
+def _plain(face: Face) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint of the plain face: no web page may use it, whatever name it reaches this machine by."""
 
     async def endpoint(request: Request) -> Response:
-        if local and not _from_this_machine(request):
+        if not _from_this_machine(request):
             return _response((403, {"error": "the plain face is for programs of this machine: use /graphql"}))
         if request.method != "POST":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -121,7 +121,9 @@ def running(
             await gateway.drain()
             await hub.stop()
 
-        site = Site(gateway, Face(app, local.commands, local.reading, lambda: (True, {})), begin=begin, end=end, pages=[], plain=False)
+        site = Site(
+            gateway, Face(app, local.commands, local.reading, lambda: (True, {})), dict, begin=begin, end=end, pages=[], plain=False
+        )
         serving = Serving(site, "127.0.0.1", 0, message_bytes=limits.message_bytes, keep_alive_s=limits.keep_alive_s)
         local.start()
         stack.callback(serving.stop)

@@ -281,3 +281,19 @@ def test_a_change_is_rendered_once_for_all_who_ask_the_same() -> None:
             assert (message["id"], message["payload"]["data"]["total"]["row"]) == (f"id {number}", {"value": 7})
             client.close()
         assert gateway.hub.figures()["renders"] == before + 1
+
+
+def test_a_client_that_cannot_change_its_operation_goes_on_from_a_cursor_in_connection_init(gateway: bed.Bed) -> None:
+    every = "subscription { totalRows { reset changed { key row { value } } cursor } }"
+    with connected(gateway) as client:
+        client.greet().ask("rows", every)
+        cursor = client.hear()["payload"]["data"]["totalRows"]["cursor"]
+    gateway.send(Bump("away", 3))
+    gateway.settle()
+    with connected(gateway) as client:
+        client.greet({"resume": {"rows": cursor}}).ask("rows", every)
+        told = client.hear()["payload"]["data"]["totalRows"]
+        assert (told["reset"], told["changed"]) == (False, [{"key": "away", "row": {"value": 3}}])
+        client.say({"type": "complete", "id": "rows"})
+        client.ask("rows", every)  # the id again: another question, from its beginning
+        assert client.hear()["payload"]["data"]["totalRows"]["reset"]

@@ -14,13 +14,10 @@ from msgspec import Struct
 from runtime.domain.api import Identity
 from runtime.domain.filters import And, Compare, Filter, In, IsNull, Not, Or, Scalar
 from runtime.live.callers.identity import Session
-from runtime.live.follow.positions import LONGEST
 from runtime.live.plans import Plan
 from runtime.live.requests import Request
-from runtime.live.wire.messages import ID_CHARACTERS_MAX
+from runtime.live.wire.resuming import cursors_of
 from runtime.ports.sockets import Operation
-
-RESUME_CHARACTERS = 64 * 1024  # of all cursors of a connection: they are kept in its row
 
 
 class Cohort(Struct, frozen=True):
@@ -75,17 +72,8 @@ def known_of(text: str) -> Known:
 
 
 def resume_bytes(payload: dict[str, Any] | None, most: int) -> bytes:
-    """The cursors by operation id that came with `connection_init`, for clients that cannot change an operation's variables; at most so many.
-
-    What does not look like one is left out: such an operation begins with a snapshot, which is never wrong.
-    """
-    given = (payload or {}).get("resume")
-    if not isinstance(given, dict):
-        return b""
-    usable = {id: cursor for id, cursor in given.items() if len(id) <= ID_CHARACTERS_MAX and isinstance(cursor, str)}
-    cursors = {id: cursor for id, cursor in list(usable.items())[:most] if 0 < len(cursor) <= LONGEST}
-    while sum(len(id) + len(cursor) for id, cursor in cursors.items()) > RESUME_CHARACTERS:
-        cursors.popitem()
+    """The cursors by operation id that came with `connection_init`, at most so many."""
+    cursors = cursors_of(payload, most)
     return msgspec.json.encode(cursors) if cursors else b""
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runtime.domain.api import Identity
 from runtime.errors import LimitExceeded
@@ -24,6 +25,7 @@ from runtime.live.wire import frames
 from runtime.live.wire.connection import Begin, Close, Connection, Effect, Release, Running, Send, Verify
 from runtime.live.wire.outbox import Outbox, Sending
 from runtime.live.wire.protocol import CROWDED, SUBPROTOCOL, Event, Happening, Operation, Phase
+from runtime.live.wire.resuming import cursors_of
 from runtime.live.wire.traces import trace_of
 
 if TYPE_CHECKING:  # met by their methods only
@@ -107,6 +109,7 @@ class Driving:
         self._heard_at = self._loop.time()
         self._pinged = False
         self._token = ""
+        self._resume: dict[str, str] = {}
         self._held: dict[Running, Held] = {}
         self._preparing = asyncio.Lock()  # documents of one client are parsed one per turn of the loop
         self._verifying: asyncio.Task[None] | None = None
@@ -232,6 +235,7 @@ class Driving:
             self.happen(Happening.FAILED)
         else:
             self.session, self._token = session, token or ""
+            self._resume = cursors_of(payload, self.shared.limits.operations_per_connection)
             if session.expires_at is not None:
                 left_s = max(0.0, session.expires_at - time.time())
                 self._timers.append(self._loop.call_later(left_s, self.happen, Happening.EXPIRED))
@@ -272,6 +276,8 @@ class Driving:
         source = await engine.subscribe(prepared, identity, trace)
         self.tell(running, Event.STARTED)
         if isinstance(source, Plan):
+            cursor = self._resume.pop(running.id, "")  # for the first operation of that id: another one is another question
+            source = source if source.after else replace(source, after=cursor)
             held.subscription = self.shared.hub.subscribe(source, partial(engine.render, prepared), held)
             return
         await self._stream(running, source)
