@@ -13,7 +13,6 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +21,8 @@ from msgspec import Struct, to_builtins
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from hosts.admission import on_this_machine
 
 HERE = Path(__file__).parent
 ASSETS = "/graphiql"
@@ -69,7 +70,7 @@ def routes(title: str, token: Callable[[], str] | None, examples: Sequence[Examp
 
     async def page(request: Request) -> Response:
         host = request.headers.get("host", "")
-        given = token() if token is not None and on_this_machine(host) else ""
+        given = token() if token is not None and for_visitors_of(host) else ""
         nonce = secrets.token_urlsafe(16)
         return HTMLResponse(rendered(title, given, examples, endpoint, nonce, assets), headers=headers(host, nonce))
 
@@ -87,15 +88,9 @@ def routes(title: str, token: Callable[[], str] | None, examples: Sequence[Examp
     return [Route(endpoint, page, methods=["GET"]), Route(ASSETS + "/{name}", file, methods=["GET"])]
 
 
-def on_this_machine(host: str) -> bool:
+def for_visitors_of(host: str) -> bool:
     """Whether a Host header names this machine itself, and no name that could have been pointed here."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return on_this_machine(urlsplit(f"//{host}").hostname or "")
 
 
 def asset(name: str) -> Asset:
