@@ -116,7 +116,9 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
 
 def _sender(told: Settings, rules: GatewaySettings, app: App, stack: ExitStack) -> Sender:
     if rules.commands:
-        return RemoteCommands(app, rules.commands, CALLER_TOKEN.get).send
+        remote = RemoteCommands(app, rules.commands, CALLER_TOKEN.get)
+        stack.callback(remote.close)
+        return remote.send
     events = open_events(told.events, app)
     stack.callback(events.store.close)
     return sender_of(Commands(app, events.store, events.snapshots, telemetry=telemetry()))

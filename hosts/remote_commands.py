@@ -39,6 +39,9 @@ ERRORS: dict[str, type[Rejected]] = {
 }
 
 
+BARE: dict[int, type[Rejected]] = {401: Unauthenticated, 403: Forbidden, 400: Malformed, 413: Malformed}
+
+
 class RemoteCommands:
     """Sends to `POST <url>/commands`; a connection a thread, opened again when the other side closed it."""
 
@@ -48,6 +51,7 @@ class RemoteCommands:
         self._path = f"{parts.path.rstrip('/')}/commands"
         self._secure, self._where = parts.scheme == "https", parts.netloc
         self._kept = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []  # by every thread; there are few of them, and they stay
 
     def send(self, command: Command, key: str, tenant: str, trace: str) -> Answer:
         """Raises what the command path raises; a request that got no answer is `Unavailable`, in doubt."""
@@ -58,8 +62,13 @@ class RemoteCommands:
         status, body = self._asked(self._app.encode(command), {name: value for name, value in headers.items() if value})
         if status == 200:
             answered = msgspec.json.decode(body, type=_Answered)
-            return Answer(answered.stream, answered.first, answered.last, answered.replayed)
+            return Answer(answered.stream, answered.first, answered.last, replayed=answered.replayed)
         raise _error(status, body, key)
+
+    def close(self) -> None:
+        """Hang up; nothing is sent any more."""
+        for connection in self._opened:
+            connection.close()
 
     def _asked(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         for fresh in (False, True):
@@ -81,7 +90,10 @@ class RemoteCommands:
         kept: http.client.HTTPConnection | None = getattr(self._kept, "connection", None)
         if kept is None or fresh:
             kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+            if kept is not None:
+                self._opened.remove(kept)
             kept = self._kept.connection = kind(self._where, timeout=TIMEOUT_S)
+            self._opened.append(kept)
         return kept
 
 
@@ -102,6 +114,8 @@ def _error(status: int, body: bytes, key: str) -> TrimaranError:
             return Stopped(text)
         case code if code in ERRORS:
             return ERRORS[code](text)
+        case _ if status in BARE:  # a gateway in between that knows no codes
+            return BARE[status](text)
         case _:
             return Unavailable(text, in_doubt=status >= 500)
 
