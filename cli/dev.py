@@ -36,7 +36,11 @@ def dev(told: Settings, *, browser: bool) -> None:
 def introduce(name: str, gateway: LocalGateway, tell: Callable[[str], None], *, browser: bool) -> None:
     """Say where it is, and show it to somebody who sits before the screen."""
     url = f"{gateway.serving.url}/graphql"
-    tell(f"{name} runs on {url}: HTTP and WebSocket (graphql-transport-ws)" + ("; open it to try it out" if gateway.shows_pages else ""))
+    if gateway.shows_something:
+        page = "; open it in a browser to try it out" if gateway.shows_pages else ""
+        tell(f"{name} runs on {gateway.serving.url}: live GraphQL at /graphql, by HTTP and WebSocket (graphql-transport-ws){page}")
+    else:
+        tell(f"{name} runs on {gateway.serving.url}: nothing over GraphQL yet, since its App says no api=(expose(…), send(…))")
     if gateway.tokens is not None:
         tell("it believes tokens of `trimaran token SUBJECT --role …`; also POST /commands, GET /rows/<part>, GET /health; Ctrl-C ends it")
     if browser and gateway.shows_pages and sys.stdout.isatty() and (os.environ.get("DISPLAY") or sys.platform == "darwin"):

@@ -22,7 +22,7 @@ from hosts.providers import open_bus, open_events, open_rows
 from hosts.remote_commands import RemoteCommands
 from hosts.serving import Serving
 from hosts.settings import Settings
-from hosts.site import Site
+from hosts.site import Site, silent
 from hosts.telemetry import telemetry
 from runtime.domain import App
 from runtime.flow.command import Commands
@@ -96,6 +96,17 @@ def open_gateway(
         keep_alive_s=rules.limits.keep_alive_s,
         drain=gateway.drain,
     )
+
+
+def open_silent(ports: Ports, told: Settings, rules: GatewaySettings, *, plain: bool) -> Serving:
+    """The same place for an app that shows nothing over GraphQL (yet): it says so there, and the rest works."""
+
+    async def nothing() -> None:
+        return
+
+    site = Site(silent, ports.face, dict, begin=nothing, end=nothing, pages=[], plain=plain, origins=rules.origins)
+    limits = rules.limits
+    return Serving(site, told.host, told.port, message_bytes=limits.message_bytes, keep_alive_s=limits.keep_alive_s)
 
 
 def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from hosts.admission import on_this_machine, verifier_of
 from hosts.dev_tokens import DevTokens
-from hosts.gateway import Ports, open_gateway, sender_of
+from hosts.gateway import Ports, open_gateway, open_silent, sender_of
 from hosts.gateway_settings import gateway_settings
 from hosts.http import Face, Health
 from hosts.local import Local
@@ -32,6 +32,7 @@ class LocalGateway(Struct):
     serving: Serving
     tokens: DevTokens | None
     shows_pages: bool
+    shows_something: bool = True
 
 
 def open_local_gateway(local: Local, told: Settings, health: Health, first: Sequence[Example] = ()) -> LocalGateway:
@@ -40,8 +41,10 @@ def open_local_gateway(local: Local, told: Settings, health: Health, first: Sequ
     tokens = None if rules.jwks else DevTokens(Path(folder_of(told.app)))
     verifier = verifier_of(rules) if tokens is None else tokens.verifier()
     here = on_this_machine(told.host)
-    pages = _pages(local.app, tokens, first) if here and not rules.production else []
     ports = Ports(local.rows, local.signals, sender_of(local.commands), Face(local.app, local.commands, local.reading, health))
+    if not (local.app.api or local.app.fields or local.app.schema):
+        return LocalGateway(open_silent(ports, told, rules, plain=here), tokens, False, False)
+    pages = _pages(local.app, tokens, first) if here and not rules.production else []
     return LocalGateway(open_gateway(local.app, ports, told, rules, verifier, pages=pages, plain=here), tokens, bool(pages))
 
 

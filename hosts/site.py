@@ -69,6 +69,16 @@ class Site:
             await self._others(scope, receive, send)
 
 
+async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+    """In the place of a gateway that has nothing to show."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    text = "this app shows nothing over GraphQL: name what it shows, App(…, api=(expose(part, allow=…), send(Command, allow=…)))"
+    await _response((404, {"error": text}))(scope, receive, send)
+
+
 def _host(scope: Scope) -> str:
     """The name that the caller reached this by; "" where none, or more than one, is said."""
     said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]

@@ -18,6 +18,7 @@ from cli.demo import IN_THE_AIR
 from hosts.local import open_local
 from hosts.local_gateway import LocalGateway, open_local_gateway, roles
 from hosts.settings import Settings
+from runtime.domain import App
 from runtime.live.schema.building import build
 
 MEMORY = "memory://"
@@ -116,3 +117,24 @@ def test_the_visitor_has_every_role_that_the_app_names() -> None:
 def test_the_demos_own_example_fits_its_schema() -> None:
     schema = build(flights.app).schema
     assert validate(schema, parse(IN_THE_AIR.query)) == []
+
+
+def test_an_app_that_shows_nothing_runs_all_the_same_and_says_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    quiet = App("quiet", parts=shop.app.parts)
+    with ExitStack() as stack:
+        told = Settings("quiet", MEMORY, MEMORY, MEMORY, port=0)
+        local = open_local(told, quiet, stack)
+        opened = open_local_gateway(local, told, lambda: (True, {}))
+        stack.callback(opened.serving.stop)
+        local.start()
+        opened.serving.start()
+        status, body = asked(opened, "POST", "/graphql", ASKED, Content_Type="application/json")
+        assert (status, b"expose(part, allow=" in body, opened.shows_something) == (404, True, False)
+        command = json.dumps({"type": "Restock", "sku": "cup", "quantity": 5}).encode()
+        assert asked(opened, "POST", "/commands", command)[0] == 200
+        with (
+            pytest.raises(InvalidStatus),
+            connect(f"ws://127.0.0.1:{opened.serving.port}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")]),
+        ):
+            pass
