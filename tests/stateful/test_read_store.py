@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from msgspec import Struct
 
 from runtime.domain.filters import EVERYTHING, Compare, Filter, IsNull, Not, Order, Query
 from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.errors import TrimaranError
-from runtime.ports import Change, Letter, Output, Phase, ReadStore, RowWrite, Writes
+from runtime.ports import Change, Letter, Output, Phase, ReadStore, Row, RowWrite, Writes
 from tests.conformance.read_stores import PROVIDERS, opener, shared_url
 from tests.rounds import rounds
 
@@ -41,6 +42,14 @@ WHERE: st.SearchStrategy[Filter] = st.sampled_from(
 ORDERS = st.lists(st.builds(Order, st.sampled_from(["n", "at", "price", "note"]), st.booleans()), max_size=2).map(tuple)
 
 _examples = itertools.count(1)
+
+
+class Asked(Struct):
+    """A page with the cursor after each of its rows, so that two can be compared."""
+
+    rows: list[tuple[str, Row]]
+    cursor: str
+    after: list[str]
 
 
 class Machine(RuleBasedStateMachine):
@@ -167,7 +176,11 @@ class Machine(RuleBasedStateMachine):
             cursor = page.cursor
 
     def _page(self, number: int, query: Query) -> Any:
-        return self.all(lambda store: store.query(number, self.table, query))
+        def asked(store: ReadStore) -> Asked:
+            page = store.query(number, self.table, query)
+            return Asked(page.rows, page.cursor, [page.after(position) for position in range(len(page.rows))])
+
+        return self.all(asked)
 
     @rule(number=st.integers(1, 4), key=KEYS, stream=STREAMS)
     def look(self, number: int, key: str, stream: str) -> None:
