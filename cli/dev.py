@@ -38,7 +38,7 @@ def introduce(name: str, gateway: LocalGateway, tell: Callable[[str], None], *, 
     url = f"{gateway.serving.url}/graphql"
     if gateway.shows_something:
         page = "; open it in a browser to try it out" if gateway.shows_pages else ""
-        tell(f"{name} runs on {gateway.serving.url}: live GraphQL at /graphql, by HTTP and WebSocket (graphql-transport-ws){page}")
+        tell(f"{name} runs on {gateway.serving.url}: live GraphQL at {url}, by HTTP and WebSocket (graphql-transport-ws){page}")
     else:
         tell(f"{name} runs on {gateway.serving.url}: nothing over GraphQL yet, since its App says no api=(expose(…), send(…))")
     if gateway.tokens is not None:
