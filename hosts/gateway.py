@@ -2,8 +2,8 @@
 
 `python -m hosts.gateway --app shop --rows postgresql://… --bus kafka://… --events postgresql://… --port 8000`
 
-With TRIMARAN_COMMANDS=https://… mutations go to the command functions and `--events` is not opened. Nobody is let in unless
-TRIMARAN_JWKS says who signs tokens (hosts.gateway_settings); `trimaran dev` signs its own.
+With TRIMARAN_COMMANDS=https://… mutations go to the command functions and `--events` is not opened. Until TRIMARAN_JWKS
+says who signs tokens nobody can sign in, and callers get what `allow=anyone` gives (hosts.gateway_settings); `trimaran dev` signs its own.
 """
 
 import argparse

@@ -71,8 +71,12 @@ def test_fault_46_a_hundred_drops_under_load_lose_nothing_and_double_nothing(ser
         view, drops = View(), rounds(100)
         thread.start()
         try:
-            for drop in range(drops):
+            begun, drop = time.monotonic(), 0
+            while drop < drops or (
+                view.updates <= drops / 2 and time.monotonic() < begun + PATIENCE_S
+            ):  # more where a busy machine tells less
                 view.follow(gateway.url, time.monotonic() + 0.05 + drop % 5 * 0.05)
+                drop += 1
         finally:
             stop.set()
             thread.join(30)
@@ -83,7 +87,7 @@ def test_fault_46_a_hundred_drops_under_load_lose_nothing_and_double_nothing(ser
             view.follow(gateway.url, time.monotonic() + 0.5)
         assert {key: value for key, (_, value) in view.rows.items()} == expected
         assert (view.doubled, view.backwards, view.resets) == (0, 0, 1)
-        assert view.updates >= drops / 4  # a busy machine tells less between two drops
+        assert view.updates > drops / 2
         assert gateway.service.failures == 0
         while any(gateway.connections.count()[kind] for kind in ("connections", "operations", "followers")):
             assert time.monotonic() < until, gateway.connections.count()
