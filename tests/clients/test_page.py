@@ -13,9 +13,9 @@ from graphql import parse, validate
 from graphql.execution.values import get_variable_values
 from starlette.applications import Starlette
 
-from hosts.pages import graphiql
 from hosts.pages.examples import examples
 from hosts.pages.graphiql import HERE, SCRIPTS, STYLES, Example, routes
+from hosts.pages.serving import MEDIA_TYPES
 from hosts.settings import load_app
 from runtime.live.schema.building import build
 from tests.clients import vendor
@@ -92,7 +92,7 @@ def test_a_file_of_the_page_is_kept_for_good_under_its_hash(name: str) -> None:
     (address,) = set(re.findall(rf'"(/graphiql/{re.escape(name)}\?v=[0-9a-f]+)"', get("/graphql").text))
     answer = get(address)
     assert answer.content == (HERE / name).read_bytes()
-    assert answer.headers["content-type"] == graphiql.MEDIA_TYPES[Path(name).suffix]
+    assert answer.headers["content-type"] == MEDIA_TYPES[Path(name).suffix]
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert get(f"/graphiql/{name}").headers["cache-control"] == "no-cache"
@@ -108,7 +108,7 @@ def test_the_files_are_those_that_npm_had() -> None:
     rows = re.findall(
         r"^\| (\S+) \| (\S+) (\S+) \| \S+ \| ([\d,]+) \| ([0-9a-f]{64}) \|$", (HERE / "VENDORED.md").read_text(), re.MULTILINE
     )
-    assert {(package, name) for name, package, *_ in rows} == {(package, name) for package, _, name in vendor.FILES}
+    assert {(package, name) for name, package, *_ in rows} == {(package, name) for package, _, name in vendor.GRAPHIQL.files}
     for name, package, version, size, digest in rows:
         data = (HERE / name).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (int(size.replace(",", "")), digest), name
@@ -117,7 +117,7 @@ def test_the_files_are_those_that_npm_had() -> None:
 
 def test_everything_that_is_served_comes_with_its_licence() -> None:
     told = (HERE / "LICENSES.txt").read_text()
-    assert {package for package, *_ in vendor.FILES} <= set(re.findall(r"^(\S+) \([\w.-]+\)\n=+$", told, re.MULTILINE))
+    assert {package for package, *_ in vendor.GRAPHIQL.files} <= set(re.findall(r"^(\S+) \([\w.-]+\)\n=+$", told, re.MULTILINE))
     assert "SIL OPEN FONT LICENSE" in (HERE / "FONTS.txt").read_text()
 
 

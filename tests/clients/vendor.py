@@ -1,6 +1,6 @@
-"""Renews the copy of GraphiQL in hosts/pages/graphiql from npm: `uv run python -m tests.clients.vendor`.
+"""Renews the copies of other people's scripts in hosts/pages from npm: `uv run python -m tests.clients.vendor`.
 
-The page has to work where there is no internet, so its scripts are in the repository, byte for byte as npm has them, with the licence
+The pages have to work where there is no internet, so their scripts are in the repository, byte for byte as npm has them, with the licence
 of everything that their authors bundled into them. VENDORED.md, which this writes too, says what is there; a test compares it.
 """
 
@@ -12,17 +12,20 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-PAGES = Path(__file__).parents[2] / "hosts" / "pages" / "graphiql"
-PACKAGES = {"graphiql": "4.1.2", "react": "18.3.1", "react-dom": "18.3.1", "graphql-ws": "6.4.2", "graphql": "16.15.0"}
-FILES = (  # package, file in it, name here
-    ("graphiql", "graphiql.min.js", "graphiql.min.js"),
-    ("graphiql", "graphiql.min.css", "graphiql.min.css"),
-    ("react", "umd/react.production.min.js", "react.min.js"),
-    ("react-dom", "umd/react-dom.production.min.js", "react-dom.min.js"),
-    ("graphql-ws", "umd/graphql-ws.min.js", "graphql-ws.min.js"),
-)
+from msgspec import Struct
+
+PAGES = Path(__file__).parents[2] / "hosts" / "pages"
+PACKAGES = {
+    "graphiql": "4.1.2",
+    "react": "18.3.1",
+    "react-dom": "18.3.1",
+    "graphql-ws": "6.4.2",
+    "graphql": "16.15.0",
+    "htm": "3.1.1",
+    "preact": "10.7.1",  # htm has its code inside; only its licence is taken
+}
 SIBLINGS = ("codemirror-graphql", "graphql-language-service")  # bundled from the same repository as graphiql, under its licence
-HEAD = """# Vendored from npm
+GRAPHIQL_HEAD = """# Vendored from npm
 
 The scripts of the GraphiQL page, unchanged, so that it works without internet and without a bundler. Renew them with
 `uv run python -m tests.clients.vendor` after changing the versions in [vendor.py](../../../tests/clients/vendor.py); `page.js`,
@@ -30,9 +33,44 @@ The scripts of the GraphiQL page, unchanged, so that it works without internet a
 
 GraphiQL 4 is the last major version with a build that a plain `<script>` can load; 5 needs a bundler or a CDN.
 
-| file | npm package | file in it | bytes | sha256 |
-|---|---|---|---|---|
 """
+GRAPHIQL_FOOT = "Their licences, and those of what is bundled into them, are in LICENSES.txt, those of the fonts inside the style sheet in FONTS.txt: {}."
+STUDIO_HEAD = """# Vendored from npm
+
+What of the studio is not ours, unchanged, so that it works without internet and without a bundler. Renew it with
+`uv run python -m tests.clients.vendor` after changing the versions in [vendor.py](../../../tests/clients/vendor.py).
+`js/vendor/graphql-ws.js`, as a browser asks for it, is the file that [the GraphiQL page](../graphiql/VENDORED.md) has.
+
+"""
+STUDIO_FOOT = "The module is htm with Preact and its hooks in it; their licences are in LICENSES.txt: {}."
+COLUMNS = "| file | npm package | file in it | bytes | sha256 |\n|---|---|---|---|---|\n"
+
+
+class Vendored(Struct, frozen=True):
+    """What one page has of others: `files` are (package, file in it, name here), `bundles` the source maps that tell what is in them."""
+
+    folder: str
+    head: str
+    foot: str
+    files: tuple[tuple[str, str, str], ...]
+    inside: tuple[str, ...] = ()
+    bundles: tuple[str, ...] = ()
+
+
+GRAPHIQL = Vendored(
+    "graphiql",
+    GRAPHIQL_HEAD,
+    GRAPHIQL_FOOT,
+    (
+        ("graphiql", "graphiql.min.js", "graphiql.min.js"),
+        ("graphiql", "graphiql.min.css", "graphiql.min.css"),
+        ("react", "umd/react.production.min.js", "react.min.js"),
+        ("react-dom", "umd/react-dom.production.min.js", "react-dom.min.js"),
+        ("graphql-ws", "umd/graphql-ws.min.js", "graphql-ws.min.js"),
+    ),
+    bundles=("graphiql/graphiql.min.js.map",),
+)
+STUDIO = Vendored("studio", STUDIO_HEAD, STUDIO_FOOT, (("htm", "preact/standalone.module.js", "js/vendor/preact.js"),), inside=("preact",))
 
 
 def renew() -> None:
@@ -40,19 +78,22 @@ def renew() -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = [f"{name}@{version}" for name, version in PACKAGES.items()]
         subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *wanted], cwd=folder, check=True)
-        modules = Path(folder) / "node_modules"
-        rows = ""
-        for package, source, name in FILES:
-            shutil.copyfile(modules / package / source, PAGES / name)
-            data = (PAGES / name).read_bytes()
-            digest = hashlib.sha256(data).hexdigest()
-            rows += f"| {name} | {package} {PACKAGES[package]} | {source} | {len(data):,} | {digest} |\n"
-        bundled = sorted({package for package, *_ in FILES} | bundle(modules / "graphiql" / "graphiql.min.js.map"))
-        (PAGES / "LICENSES.txt").write_text("".join(licence(modules, name) for name in bundled))
-        told = ", ".join(bundled)
-        (PAGES / "VENDORED.md").write_text(
-            f"{HEAD}{rows}\nTheir licences, and those of what is bundled into them, are in LICENSES.txt, those of the fonts inside the style sheet in FONTS.txt: {told}.\n"
-        )
+        for page in (GRAPHIQL, STUDIO):
+            copy(page, Path(folder) / "node_modules")
+
+
+def copy(page: Vendored, modules: Path) -> None:
+    """One page's files, their licences, and VENDORED.md."""
+    here, rows = PAGES / page.folder, ""
+    for package, source, name in page.files:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(modules / package / source, here / name)
+        data = (here / name).read_bytes()
+        rows += f"| {name} | {package} {PACKAGES[package]} | {source} | {len(data):,} | {hashlib.sha256(data).hexdigest()} |\n"
+    maps = [bundle(modules / source_map) for source_map in page.bundles]
+    bundled = sorted({package for package, *_ in page.files} | set(page.inside) | set().union(*maps))
+    (here / "LICENSES.txt").write_text("".join(licence(modules, name) for name in bundled))
+    (here / "VENDORED.md").write_text(f"{page.head}{COLUMNS}{rows}\n{page.foot.format(', '.join(bundled))}\n")
 
 
 def bundle(source_map: Path) -> set[str]:

@@ -10,26 +10,22 @@ and a strict Content-Security-Policy keeps everything that is not ours out. VEND
 import hashlib
 import html
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct, to_builtins
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hosts.admission import on_this_machine
+from hosts.pages.serving import Asset, asset, file, for_visitors_of, headers
 
 HERE = Path(__file__).parent
 ASSETS = "/graphiql"
-MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 STYLES = ("graphiql.min.css", "page.css")
 SCRIPTS = ("react.min.js", "react-dom.min.js", "graphql-ws.min.js", "graphiql.min.js", "page.js")
-HOST = re.compile(r"[a-z0-9.-]+(:\d{1,5})?|\[[0-9a-f:.]+\](:\d{1,5})?", re.IGNORECASE)
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -56,47 +52,22 @@ class Example(Struct, frozen=True):
     variables: dict[str, Any] | None = None
 
 
-class Asset(Struct, frozen=True):
-    """A file of the page as it is served."""
-
-    data: bytes
-    media_type: str
-    digest: str
-
-
 def routes(title: str, token: Callable[[], str] | None, examples: Sequence[Example], *, endpoint: str = "/graphql") -> list[BaseRoute]:
     """The page at `endpoint` and its assets. `token` makes a fresh one for every visitor of this machine; "" or None: they bring one."""
-    assets = {name: asset(name) for name in (*STYLES, *SCRIPTS, "icon.svg")}
+    assets = {name: asset(HERE / name) for name in (*STYLES, *SCRIPTS, "icon.svg")}
 
     async def page(request: Request) -> Response:
         host = request.headers.get("host", "")
-        given = token() if token is not None and for_visitors_of(host) else ""
+        signed = token() if token is not None and for_visitors_of(host) else ""
         nonce = secrets.token_urlsafe(16)
-        return HTMLResponse(rendered(title, given, examples, endpoint, nonce, assets), headers=headers(host, nonce))
+        told = headers(host, styles=f"'self' 'nonce-{nonce}'", more="font-src data:; ")
+        return HTMLResponse(rendered(title, signed, examples, endpoint, nonce, assets), headers=told)
 
-    async def file(request: Request) -> Response:
+    async def given(request: Request) -> Response:
         found = assets.get(request.path_params["name"])
-        if found is None:
-            return Response("no such file", 404, media_type="text/plain")
-        tag = f'"{found.digest}"'
-        kept = "public, max-age=31536000, immutable" if request.query_params.get("v") == found.digest else "no-cache"
-        told = {"ETag": tag, "Cache-Control": kept, "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=told)
-        return Response(found.data, headers=told | {"Content-Type": found.media_type})
+        return file(request, found, for_good=found is not None and request.query_params.get("v") == found.digest)
 
-    return [Route(endpoint, page, methods=["GET"]), Route(ASSETS + "/{name}", file, methods=["GET"])]
-
-
-def for_visitors_of(host: str) -> bool:
-    """Whether a Host header names this machine itself, and no name that could have been pointed here."""
-    return on_this_machine(urlsplit(f"//{host}").hostname or "")
-
-
-def asset(name: str) -> Asset:
-    """A file of this folder."""
-    data = (HERE / name).read_bytes()
-    return Asset(data, MEDIA_TYPES[Path(name).suffix], hashlib.sha256(data).hexdigest()[:16])
+    return [Route(endpoint, page, methods=["GET"]), Route(ASSETS + "/{name}", given, methods=["GET"])]
 
 
 def address(name: str, assets: Mapping[str, Asset]) -> str:
@@ -122,19 +93,3 @@ def rendered(title: str, token: str, examples: Sequence[Example], endpoint: str,
         scripts="\n".join(f'<script src="{address(name, assets)}"></script>' for name in SCRIPTS),
         settings=json.dumps(told).replace("<", "\\u003c"),
     )
-
-
-def headers(host: str, nonce: str) -> dict[str, str]:
-    """What the browser is told to allow: this host's scripts, its styles, its API; no frames, no forms, no other host, no copies."""
-    sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""  # older browsers do not count them to 'self'
-    policy = (
-        f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; font-src data:; img-src 'self' data:; "
-        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "Content-Security-Policy": policy,
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Opener-Policy": "same-origin",
-    }

@@ -1,0 +1,5 @@
+import { html } from "../core.js";
+
+export default function View() {
+  return html`<h1>Try it</h1>`;
+}
