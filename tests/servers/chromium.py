@@ -28,8 +28,13 @@ def binary() -> str | None:
 
 
 def driven(source: Path, folder: Path, environment: dict[str, str], timeout_s: float = npm.RUN_S) -> dict[str, Any]:
-    """What a program that drives the browser reports; CHROMIUM and CHROMIUM_FLAGS tell it how to start one."""
+    """What a program that drives the browser reports."""
+    return npm.report(source, folder, started() | environment, timeout_s)
+
+
+def started() -> dict[str, str]:
+    """CHROMIUM and CHROMIUM_FLAGS, which tell a program how to start one."""
     found = binary()
     if found is None:
         raise npm.Missing("the pages are tested in Chromium: install chromium")
-    return npm.report(source, folder, {**environment, "CHROMIUM": found, "CHROMIUM_FLAGS": " ".join(FLAGS)}, timeout_s)
+    return {"CHROMIUM": found, "CHROMIUM_FLAGS": " ".join(FLAGS)}

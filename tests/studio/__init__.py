@@ -1,0 +1,1 @@
+"""The studio as people meet it: in a real Chromium, on a real `trimaran dev`."""
