@@ -92,7 +92,7 @@ class ApiGateway:
     async def idle(self) -> None:
         """No function runs any more."""
         while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.wait(self._running)  # gather gives done ones back at once, before they leave the set: it would never let go
 
     @property
     def url(self) -> str:

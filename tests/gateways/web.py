@@ -43,6 +43,7 @@ class Web:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self._server.abort_clients()  # also those accepted a moment ago, who have no task yet
         for task in self._busy:
             task.cancel()
         await asyncio.gather(*self._busy, return_exceptions=True)

@@ -89,7 +89,7 @@ class WebPubSub:
     async def idle(self) -> None:
         """No event is on its way any more."""
         while self._telling:
-            await asyncio.gather(*self._telling, return_exceptions=True)
+            await asyncio.wait(self._telling)  # gather gives done ones back at once, before they leave the set: it would never let go
 
     @property
     def url(self) -> str:

@@ -129,7 +129,7 @@ class Stateless:
     async def idle(self) -> None:
         """No detached operation is under way any more."""
         while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.wait(self._running)  # gather gives done ones back at once, before they leave the set: it would never let go
 
     async def _guarded(self, connection: str, doing: Coroutine[Any, Any, Reply]) -> Reply:
         """In time, and whatever happens."""
