@@ -1,4 +1,4 @@
-"""`trimaran dev`: the whole app in one process, with live GraphQL, a page to try it, and a plain HTTP face."""
+"""`trimaran dev`: the whole app in one process, with the studio, live GraphQL, a page to try it, and a plain HTTP face."""
 
 import os
 import sys
@@ -35,16 +35,16 @@ def dev(told: Settings, *, browser: bool) -> None:
 
 def introduce(name: str, gateway: LocalGateway, tell: Callable[[str], None], *, browser: bool) -> None:
     """Say where it is, and show it to somebody who sits before the screen."""
-    url = f"{gateway.serving.url}/graphql"
+    url = gateway.serving.url
+    studio = "open it in a browser to see it at work; " if gateway.shows_pages else ""
     if gateway.shows_something:
-        page = "; open it in a browser to try it out" if gateway.shows_pages else ""
-        tell(f"{name} runs on {gateway.serving.url}: live GraphQL at {url}, by HTTP and WebSocket (graphql-transport-ws){page}")
+        tell(f"{name} runs on {url}: {studio}live GraphQL at {url}/graphql, by HTTP and WebSocket (graphql-transport-ws)")
     else:
-        tell(f"{name} runs on {gateway.serving.url}: nothing over GraphQL yet, since its App says no api=(expose(…), send(…))")
+        tell(f"{name} runs on {url}: {studio}nothing over GraphQL yet, since its App says no api=(expose(…), send(…))")
     if gateway.tokens is not None:
         tell("it believes tokens of `trimaran token SUBJECT --role …`; also POST /commands, GET /rows/<part>, GET /health; Ctrl-C ends it")
     if browser and gateway.shows_pages and sys.stdout.isatty() and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
-        webbrowser.open(url)
+        webbrowser.open(f"{url}/")
 
 
 def health(local: Local) -> tuple[bool, dict[str, Any]]:

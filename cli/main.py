@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 a check failed · 2 wrong usage or settings · 3 rejecte
 5 an operator must act · 130 interrupted. Errors are one line on stderr.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,7 +49,7 @@ cli.add_typer(rebuilding, name="rebuild")
 def dev(
     app: App = "", events: Events = "", rows: Rows = "", bus: Bus = "", host: Host = "", port: Port = None, no_open: NoOpen = False
 ) -> None:
-    """Run an app in one process: commands, relay, projectors, sagas, and live GraphQL with a page to try it."""
+    """Run an app in one process: commands, relay, projectors, sagas, live GraphQL, and the studio to see it at work."""
 
     def work() -> None:
         from cli.dev import dev as run
@@ -277,6 +278,18 @@ def bench(
         from cli.output import Exit
 
         raise Exit(run(names or None, rounds, json))
+
+    guarded(work)
+
+
+@cli.command()
+def screenshots(to: Annotated[Path, typer.Option("--to", help="the folder that they go to")] = Path("docs/pictures")) -> None:
+    """Take the pictures of README and docs, in Chromium, from a week of real flights."""
+
+    def work() -> None:
+        from cli.screenshots import run
+
+        run(to)
 
     guarded(work)
 

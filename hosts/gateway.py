@@ -8,6 +8,7 @@ says who signs tokens nobody can sign in, and callers get what `allow=anyone` gi
 
 import argparse
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from msgspec import Struct
@@ -45,6 +46,15 @@ class Ports(Struct):
     face: Face
 
 
+type Figures = Callable[[], dict[str, int]]
+type Pages = Callable[[Figures], list[BaseRoute]]  # for people and for what those pages ask, made of the gateway's figures
+
+
+def no_pages(_: Figures) -> list[BaseRoute]:
+    """A gateway for programs only."""
+    return []
+
+
 def sender_of(commands: Commands) -> Sender:
     """Mutations that are carried out in this process."""
     return lambda command, key, tenant, trace: commands.send(command, key, tenant, "", trace)
@@ -57,7 +67,7 @@ def open_gateway(
     rules: GatewaySettings,
     verifier: Verifier,
     *,
-    pages: list[BaseRoute] | None = None,
+    pages: Pages = no_pages,
     plain: bool = False,
 ) -> Serving:
     """The gateway on its port, bound but not started."""
@@ -87,7 +97,7 @@ def open_gateway(
     def figures() -> dict[str, int]:
         return {} if rules.production else gateway.figures() | hub.figures()
 
-    site = Site(gateway, ports.face, figures, begin=hub.start, end=end, pages=pages or [], plain=plain, origins=rules.origins)
+    site = Site(gateway, ports.face, figures, begin=hub.start, end=end, pages=pages(figures), plain=plain, origins=rules.origins)
     return Serving(
         site,
         told.host,
@@ -98,13 +108,13 @@ def open_gateway(
     )
 
 
-def open_silent(ports: Ports, told: Settings, rules: GatewaySettings, *, plain: bool) -> Serving:
+def open_silent(ports: Ports, told: Settings, rules: GatewaySettings, *, pages: Pages = no_pages, plain: bool) -> Serving:
     """The same place for an app that shows nothing over GraphQL (yet): it says so there, and the rest works."""
 
     async def nothing() -> None:
         return
 
-    site = Site(silent, ports.face, dict, begin=nothing, end=nothing, pages=[], plain=plain, origins=rules.origins)
+    site = Site(silent, ports.face, dict, begin=nothing, end=nothing, pages=pages(dict), plain=plain, origins=rules.origins)
     limits = rules.limits
     return Serving(site, told.host, told.port, message_bytes=limits.message_bytes, keep_alive_s=limits.keep_alive_s)
 

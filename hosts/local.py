@@ -16,9 +16,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from hosts.admin.watching import Watching
 from hosts.providers import Events, open_bus, open_events, open_rows, sqlite_path, without_password
 from hosts.settings import Settings
-from hosts.telemetry import telemetry
+from hosts.telemetry import telemetry, told_to
 from hosts.turns import Turn, Turns
 from providers.memory.bus import MemoryBus
 from runtime.domain import App
@@ -43,7 +44,8 @@ class Local:
 
     def __init__(self, app: App, events: Events, rows: ReadStore, bus: Bus, signals: Signals) -> None:
         self.app, self.events, self.rows, self.bus, self.signals = app, events, rows, bus, signals
-        self.telemetry = telemetry()
+        self.watching = Watching()
+        self.telemetry = told_to(telemetry(), self.watching)
         self.commands = Commands(app, events.store, events.snapshots, telemetry=self.telemetry)
         self.reading = Reading(app, rows)
         self.relaying = Relaying(app, events.relay, bus, telemetry=self.telemetry)
@@ -56,6 +58,7 @@ class Local:
         self.stop_event = threading.Event()
         self.failure: Exception | None = None
         self.turns: Turns | None = None
+        self.ending: list[Callable[[], None]] = []  # what others began on these ports and want ended before they close
         self._feeding = [group.name for group in app.groups.values()]
         self._threads: list[threading.Thread] = []
 
@@ -127,6 +130,8 @@ class Local:
     def stop(self) -> None:
         """Drain the batches in hand and end the threads."""
         self.stop_event.set()
+        while self.ending:
+            self.ending.pop()()
         until = time.monotonic() + JOIN_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))

@@ -1,6 +1,8 @@
 """Which path leads where on a gateway's one port.
 
     /graphql             the gateway: WebSocket and HTTP; for a browser's GET, where pages are shown, the explorer (GraphiQL)
+    /                    the studio, with its files below /studio/ (dev and demo)
+    /admin/…, /operate/… what the studio asks and does, only for programs and the page of this machine (dev and demo: hosts.admin)
     /health              200 or 503, for whoever watches the process
     /commands, /rows/…   the plain face, only for programs of this machine (dev and demo)
 
@@ -15,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,7 +30,7 @@ type Begin = Callable[[], Awaitable[None]]
 
 
 class Site:
-    """The ASGI app of a gateway process. `pages` are routes for people, the one at `/graphql` serves a browser's GET."""
+    """The ASGI app of a gateway process. `pages` are routes for people and what these ask; one at `/graphql` serves a browser's GET."""
 
     def __init__(
         self,
@@ -50,20 +52,18 @@ class Site:
             finally:
                 await end()
 
-        self._gateway, self._shows_pages = gateway, bool(pages)
+        self._gateway, self._explores = gateway, any(isinstance(page, Route) and page.path == PATH for page in pages)
         self._names = _names(origins) if plain else None
         routes: list[BaseRoute] = [Route("/health", _health(face, figures), methods=["GET"]), *pages]
         if plain:
             routes += [Route("/commands", _plain(face), methods=["POST"]), Route("/rows/{part}", _plain(face), methods=["GET"])]
-        if pages:
-            routes.append(Route("/", lambda _: RedirectResponse(PATH), methods=["GET"]))
         self._others = Starlette(routes=routes, lifespan=lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection or request."""
         if scope["type"] != "lifespan" and self._names is not None and not self._names(_host(scope)):
             await _turn_away(scope, receive, send)
-        elif scope["type"] != "lifespan" and scope["path"] == PATH and not (self._shows_pages and _for_people(scope)):
+        elif scope["type"] != "lifespan" and scope["path"] == PATH and not (self._explores and _for_people(scope)):
             await self._gateway(scope, receive, send)
         else:
             await self._others(scope, receive, send)
@@ -126,7 +126,7 @@ def _plain(face: Face) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint of the plain face: no web page may use it, whatever name it reaches this machine by."""
 
     async def endpoint(request: Request) -> Response:
-        if not _from_this_machine(request):
+        if not from_this_machine(request):
             return _response((403, {"error": "the plain face is for programs of this machine: use /graphql"}))
         if request.method != "POST":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -141,7 +141,7 @@ def _plain(face: Face) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _from_this_machine(request: Request) -> bool:
+def from_this_machine(request: Request) -> bool:
     """A program of this machine, and no page of elsewhere that a browser shows on it."""
     origin = request.headers.get("origin")
     return on_this_machine(_host(request.scope)) and (origin is None or urlsplit(origin).netloc == request.headers.get("host"))

@@ -7,7 +7,7 @@ Only the API is used. An SDK and its exporter are the operator's choice: install
 import os
 
 from runtime.errors import Misconfigured
-from runtime.flow.telemetry import SILENT, OpenTelemetry, Telemetry
+from runtime.flow.telemetry import SILENT, OpenTelemetry, Several, Telemetry
 
 
 def telemetry() -> Telemetry:
@@ -19,3 +19,15 @@ def telemetry() -> Telemetry:
             return OpenTelemetry()
         case other:
             raise Misconfigured(f"TRIMARAN_TELEMETRY={other!r}: say otel, or nothing")
+
+
+def told_to(*told: Telemetry) -> Telemetry:
+    """One that tells all of them that listen."""
+    listening = [each for each in told if each is not SILENT]
+    match listening:
+        case []:
+            return SILENT
+        case [one]:
+            return one
+        case _:
+            return Several(*listening)

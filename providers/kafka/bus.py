@@ -77,6 +77,12 @@ class KafkaBus:
         starts = {place: max(begins[place].offset, committed[place].offset if place in committed else -1) for place in places}
         return {place.partition: max(0, ends[place].offset - starts[place]) for place in places}
 
+    def members(self, group: str) -> int:
+        """How many the group's coordinator counts; during a rebalance those that have joined so far."""
+        doing = f"describe group {group!r}"
+        described = self._ask(doing, lambda admin: admin.describe_groups([group]))[group]
+        return len(described["members"])
+
     def close(self) -> None:
         """Disconnect."""
         self._publisher.close()

@@ -139,6 +139,12 @@ class MemoryBus:
             committed = known.committed if known else {}
             return {partition: log.end - max(committed.get(partition, log.begin), log.begin) for partition, log in enumerate(self._logs)}
 
+    def members(self, group: str) -> int:
+        """How many consumers are in the group."""
+        with self._changed:
+            known = self._groups.get(group)
+            return len(known.members) if known else 0
+
     def close(self) -> None:
         """Whoever waits for room gets `Unavailable`."""
         with self._changed:

@@ -61,17 +61,17 @@ class Commands:
         """The core of one command."""
         span = self._telemetry.begin(f"command {type(sending.command).__name__}", sending.trace)
         if span is None:
-            return (yield from self._handle(sending, sending.trace))
+            return (yield from self._handle(sending, sending.trace, None))
         try:
-            answer = yield from self._handle(sending, self._telemetry.carry(span, sending.trace))
+            answer = yield from self._handle(sending, self._telemetry.carry(span, sending.trace), span)
         except Exception as error:
             self._telemetry.end(span, error)
             raise
-        self._telemetry.end(span)
+        self._telemetry.end(span, None, answer)
         self._telemetry.count("commands", 1, type=type(sending.command).__name__)
         return answer
 
-    def _handle(self, sending: Sending, trace: str) -> Steps[Answer]:
+    def _handle(self, sending: Sending, trace: str, span: Any) -> Steps[Answer]:
         plan = self._app.plan_of(type(sending.command))
         stream = plan.stream(sending.command, sending.tenant)
         key = sending.key or self._world.token()
@@ -85,6 +85,7 @@ class Commands:
                     return self._kept(loaded, digest, key)
                 state, events = self._decide(plan, sending.command, loaded, snapshot)
                 append = Append(stream, loaded.version, events, key, digest, sending.cause, trace, self._world.now().isoformat())
+                started = 0 if span is None else self._telemetry.started()
                 answer = yield from ask(self._store.append, append)
             except Conflict:
                 conflicts += 1
@@ -99,6 +100,8 @@ class Commands:
                 tries += 1
                 yield from ask(self._world.sleep, wait)
             else:
+                if span is not None:
+                    self._telemetry.step(span, "append", started)
                 yield from self._keep_snapshot(plan, state, events, answer)
                 return answer
 

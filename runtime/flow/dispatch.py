@@ -38,10 +38,12 @@ class Dispatcher:
         due = yield from ask(self._rows.due, self._saga, clock, BATCH)
         done = 0
         for wave in waves(self._app, due):
+            started = self._telemetry.started()
             outcomes = yield from self._send(wave)
             took_effect = [output for output, outcome in zip(wave, outcomes, strict=True) if isinstance(outcome, Answer)]
             if took_effect:
                 yield from ask(self._rows.sent, took_effect)
+                self._telemetry.dispatched(self._saga, took_effect, started)
             for output, outcome in zip(wave, outcomes, strict=True):
                 yield from self._note(output, outcome, clock)
             done += len(took_effect)

@@ -9,10 +9,10 @@ configuration). Each event carries its command's W3C traceparent, so relay and p
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.ports import Recorded
+from runtime.ports import Answer, Output, Recorded
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -31,8 +31,11 @@ class Telemetry:
         """The traceparent to store with what this span does."""
         return parent
 
-    def end(self, span: Any, error: Exception | None = None) -> None:
-        """End it, with the error it ended in."""
+    def step(self, span: Any, name: str, started: int) -> None:
+        """A part of what a span does took from `started` until now."""
+
+    def end(self, span: Any, error: Exception | None = None, answer: Answer | None = None) -> None:
+        """End it, with the error it ended in, or a command's answer."""
 
     def started(self) -> int:
         """Nanoseconds now, for `hop`; 0 where nothing is recorded."""
@@ -40,6 +43,9 @@ class Telemetry:
 
     def hop(self, name: str, events: Iterable[Recorded], started: int) -> None:
         """Each traced event passed this hop between `started` and now."""
+
+    def dispatched(self, saga: str, outputs: Sequence[Output], started: int) -> None:
+        """What a saga wanted sent, because of the events that the outputs name, took effect between `started` and now."""
 
     def count(self, name: str, value: int, **attributes: str) -> None:
         """Add to a counter."""
@@ -78,7 +84,10 @@ class OpenTelemetry(Telemetry):
         self._propagator.inject(carrier, context=self._trace.set_span_in_context(span))
         return carrier.get("traceparent", parent)
 
-    def end(self, span: "Span", error: Exception | None = None) -> None:
+    def step(self, span: "Span", name: str, started: int) -> None:
+        span.set_attribute(f"trimaran.{name}_ms", (time.time_ns() - started) / 1e6)
+
+    def end(self, span: "Span", error: Exception | None = None, answer: Answer | None = None) -> None:
         if error is not None:
             span.set_status(self._trace.StatusCode.ERROR, type(error).__name__)
         span.end()
@@ -107,3 +116,51 @@ class OpenTelemetry(Telemetry):
         if histogram is None:
             histogram = self._histograms[name] = self._meter.create_histogram(f"trimaran.{name}.seconds", unit="s")
         histogram.record((time.time_ns() - started) / 1e9, attributes)
+
+
+class Several(Telemetry):
+    """Tells each of them; the traceparent that the first one gives a command is the parent of the next one's."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self, *told: Telemetry) -> None:
+        self._told = told
+
+    def begin(self, name: str, parent: str) -> tuple[Any, ...]:
+        return tuple(each.begin(name, parent) for each in self._told)
+
+    def carry(self, span: tuple[Any, ...], parent: str) -> str:
+        for each, own in zip(self._told, span, strict=True):
+            if own is not None:
+                parent = each.carry(own, parent)
+        return parent
+
+    def step(self, span: tuple[Any, ...], name: str, started: int) -> None:
+        for each, own in zip(self._told, span, strict=True):
+            if own is not None:
+                each.step(own, name, started)
+
+    def end(self, span: tuple[Any, ...], error: Exception | None = None, answer: Answer | None = None) -> None:
+        for each, own in zip(self._told, span, strict=True):
+            if own is not None:
+                each.end(own, error, answer)
+
+    def started(self) -> int:
+        return max(each.started() for each in self._told)
+
+    def hop(self, name: str, events: Iterable[Recorded], started: int) -> None:
+        passed = list(events)
+        for each in self._told:
+            each.hop(name, passed, started)
+
+    def dispatched(self, saga: str, outputs: Sequence[Output], started: int) -> None:
+        for each in self._told:
+            each.dispatched(saga, outputs, started)
+
+    def count(self, name: str, value: int, **attributes: str) -> None:
+        for each in self._told:
+            each.count(name, value, **attributes)
+
+    def seconds(self, name: str, started: int, **attributes: str) -> None:
+        for each in self._told:
+            each.seconds(name, started, **attributes)

@@ -70,6 +70,10 @@ class Bus(Protocol):
         """Per partition, how many messages the group has not committed."""
         ...
 
+    def members(self, group: str) -> int:
+        """How many members share the group now; 0 for a group that nobody joined. For people who watch: a broker may tell it late."""
+        ...
+
     def close(self) -> None:
         """Flush and disconnect."""
         ...
