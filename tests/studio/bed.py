@@ -18,6 +18,7 @@ from tests.servers.process import Server, free_port
 
 START_S = 120.0
 WAIT_S = 60.0
+HERE = Path(__file__).parent
 APP = "tests.studio.harbour:app"
 
 
@@ -100,11 +101,12 @@ def running(folder: Path, app: str = APP, *words: str) -> Iterator[Bed]:
 
 
 @contextmanager
-def flying(folder: Path, first: str = "2013-01-01", last: str = "2013-01-01", speed: str = "max") -> Iterator[Bed]:
-    """`trimaran demo`, when every flight of these days is there."""
+def flying(folder: Path, first: str = "2013-01-01", last: str = "2013-01-01", speed: str = "max", *, wait: bool = True) -> Iterator[Bed]:
+    """`trimaran demo`: when every flight of these days is there, or with `wait=False` from the start."""
     days = ("--from", first, "--to", last, "--speed", speed, "--stay")
     with running(folder, "flights", "demo", "flights", *days) as bed:
-        until(lambda: "every flight is there" in bed.said(), "the flights are there", 300.0)
+        if wait:
+            until(lambda: "every flight is there" in bed.said(), "the flights are there", 300.0)
         yield bed
 
 

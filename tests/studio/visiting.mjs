@@ -43,7 +43,7 @@ async function watch(page) {
 /** Until the page shows a view with its heading, and nothing in it says that it is loading. */
 export async function settled(page) {
   await page.locator("main h1").first().waitFor();
-  await page.locator("main [aria-busy=true]").first().waitFor({ state: "detached" });
+  await page.locator("main .loading").first().waitFor({ state: "detached" });
 }
 
 /** Another view, by its address. */

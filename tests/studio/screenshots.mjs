@@ -1,0 +1,96 @@
+// Takes the pictures of README and docs: flights while they fly, and a shop in which things go wrong.
+//
+// FLIGHTS and SHOP (where they run), LAST (the last day of the flights), PICTURES (the names), TO (a folder), CHROMIUM, CHROMIUM_FLAGS
+import { chromium } from "playwright-core";
+
+const { FLIGHTS, SHOP, LAST, TO, PICTURES, CHROMIUM, CHROMIUM_FLAGS } = process.env;
+const LATE_MS = 300_000;
+const DESK = { width: 1280, height: 800 };
+const PHONE = { width: 360, height: 740 };
+const wanted = new Set(PICTURES.split(" "));
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS.split(" "), headless: true });
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const admin = (at, path) => fetch(`${at}/admin/${path}`).then((answer) => answer.json());
+
+async function until(what, look) {
+  for (const late = Date.now() + LATE_MS; ; await pause(100)) {
+    if (await look()) return;
+    if (Date.now() > late) throw new Error(`never: ${what}`);
+  }
+}
+
+async function open(at, hash, { viewport = DESK, colorScheme = "light" } = {}) {
+  const page = await (await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" })).newPage();
+  page.setDefaultTimeout(LATE_MS);
+  await page.goto(`${at}/#/${hash}`);
+  await page.locator("main h1").first().waitFor();
+  await page.locator("main .loading").first().waitFor({ state: "detached" });
+  await page.evaluate(() => document.fonts.ready);
+  return page;
+}
+
+async function take(name, page) {
+  if (!wanted.delete(name)) throw new Error(`nobody wants a picture ${name}`);
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path: `${TO}/${name}.png`, animations: "disabled" });
+  await page.context().close();
+}
+
+async function send(command) {
+  const answer = await fetch(`${SHOP}/commands`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(command) });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+
+// --- a shop with some traffic: what is sold, what is out of stock or too dear, what jams the printer, what the post refuses
+
+const SKUS = ["tea", "coffee", "rope", "sail", "lamp"];
+const START = Date.parse("2026-01-31T12:00:00Z");
+let orders = 0;
+
+async function buy(sku, amount, name = `o-${1000 + orders}`) {
+  const at = new Date(START + (orders % 90) * 20_000).toISOString();
+  orders += 1;
+  await send({ type: "PlaceOrder", order: name, customer: "ann", sku, quantity: 1 + (orders % 3), amount, at });
+  return name;
+}
+
+for (const sku of [...SKUS, "jam", "anvil"]) await send({ type: "Restock", sku, quantity: 60 });
+for (let n = 0; n < 60; n += 1) await buy(SKUS[n % SKUS.length], 400 + ((n * 337) % 90_000));
+await buy("jam", 700, "o-jam-1");
+await buy("jam", 700, "o-jam-2");
+await buy("anvil", 9_900, "o-anvil");
+const dear = await buy("sail", 250_000, "o-dear"); // above the credit: what was reserved is given back
+await until("the letters are there", async () => (await admin(SHOP, "letters")).letters.length >= 2);
+await until("the order is given back", async () => (await admin(SHOP, `chain?name=order-${dear}&version=1`)).nodes.length >= 5);
+await until("a saga is stuck", async () => (await admin(SHOP, "sagas")).counts.stuck >= 1);
+
+// --- while the flights fly
+
+const fly = await open(FLIGHTS, "flow");
+const dark = await open(FLIGHTS, "flow", { colorScheme: "dark" });
+const phone = await open(FLIGHTS, "flow", { viewport: PHONE, colorScheme: "dark" });
+const board = await open(FLIGHTS, "board", { colorScheme: "dark" });
+await until("noon of the third day", async () => (await admin(FLIGHTS, "flow")).clock >= "2013-01-03T17:00");
+await take("flow-light", fly);
+await take("flow-dark", dark);
+await take("phone", phone);
+await take("board", board);
+
+// --- the shop, looked at
+
+await take("stream", await open(SHOP, `streams/order-${dear}?at=1`));
+await take("letters", await open(SHOP, "letters"));
+await take("sagas", await open(SHOP, "sagas"));
+
+// PICTURES-REST
+
+// --- when the week is over
+
+await until("the last day", async () => (await admin(FLIGHTS, "flow")).clock >= LAST);
+await take("rows", await open(FLIGHTS, "rows/board"));
+await take("charts", await open(FLIGHTS, "charts"));
+
+await browser.close();
+if (wanted.size) throw new Error(`no picture of ${[...wanted].join(", ")}`);
+console.log(JSON.stringify({ taken: PICTURES.split(" ").length }));
