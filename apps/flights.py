@@ -336,4 +336,5 @@ app = App(
         *(expose(table, allow=anyone) for table in tables),
         *(send(command, allow=operations) for command in (ScheduleFlight, DepartFlight, ArriveFlight, DivertFlight, CancelFlight)),
     ),
+    looks="apps.flights_looks",
 )

@@ -230,7 +230,7 @@ stock = Decider("stock", 0, decide_stock, evolve_stock, id="sku")
 payments = Decider("payment", 0, decide_payment, evolve_payment, id="order")
 tickets = Projection("ticket", key="order", row=Ticket, evolve=show_ticket)
 sales = Aggregation("sales", key=("sku", Window("1 minute", on="at")), measure=measure_sale)
-selling = Saga("selling", key="order", state=Sale(), evolve=track, react=react)
+selling = Saga("selling", key="order", state=Sale(), evolve=track, react=react, compensates=(Restock, Refund))
 
 app = App(
     "shop",
@@ -241,4 +241,5 @@ app = App(
         send(PlaceOrder, allow=owner("customer")),
         send(Restock, allow=role("clerk")),
     ),
+    looks="apps.shop_looks",
 )

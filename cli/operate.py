@@ -13,21 +13,18 @@ from cli.progress import counting
 from hosts.providers import open_bus
 from hosts.settings import Settings
 from runtime.errors import Misconfigured, Rejected
-from runtime.flow.letters import Letters
+from runtime.flow.parked import Operations, unknown
 from runtime.flow.rebuild import Rebuild
-from runtime.flow.sink import Sink
-from runtime.ports import Generation, Letter, Output, Phase
+from runtime.ports import Generation, Output, Phase
 from runtime.steps import run
-
-OUTPUTS = 10_000
 
 
 # --- dead letters
 def dlq_list(told: Settings, *, json: bool) -> None:
     """What is parked, and what sagas could not get done."""
     with opened(told) as it:
-        letters = _letters(it)
-        stuck = _stuck(it)
+        letters = run(_operations(it).parked())
+        stuck = run(_operations(it).stuck())
     if json:
         as_json({"letters": [asdict(letter) for _, letter in letters], "stuck": [_plain(output) for output in stuck]})
         return
@@ -43,10 +40,10 @@ def dlq_list(told: Settings, *, json: bool) -> None:
 def dlq_show(told: Settings, part: str, stream: str, *, json: bool) -> None:
     """One letter and the event it stands at."""
     with opened(told) as it:
-        letters = [letter for _, letter in _letters(it) if (letter.part, letter.stream) == (part, stream)]
-        stuck = [output for output in _stuck(it) if (output.saga, output.stream) == (part, stream)]
+        letters = [letter for _, letter in run(_operations(it).parked_at(part, stream))]
+        stuck = run(_operations(it).stuck_at(part, stream))
         if not letters and not stuck:
-            raise _unknown(part, stream)
+            raise unknown(part, stream)
         for letter in letters:
             events = it.events.store.read(stream, letter.version - 1, 1)
             event = events[0].data.decode() if events else None
@@ -68,22 +65,24 @@ def dlq_show(told: Settings, part: str, stream: str, *, json: bool) -> None:
 def dlq_redrive(told: Settings, part: str, stream: str, *, every: bool) -> None:
     """Fold again what waits; commands of a stuck saga are tried again from zero."""
     with opened(told) as it:
-        chosen = _chosen(it, part, stream, every=every)
+        operations = _operations(it)
+        chosen = run(operations.parked() if every else operations.parked_at(part, stream))
         failed = 0
-        for generation, letter in chosen:
+        for parked in chosen:
+            letter = parked[1]
             try:
-                folded = run(_at(it, generation).redrive(letter.part, letter.stream))
+                folded = run(operations.redrive(parked))
             except Rejected as error:
                 failed += 1
                 remark(str(error))
             else:
                 say(f"{letter.part} {letter.stream}: {folded:,} events folded")
-        stuck = [one for one in _stuck(it) if every or ((one.saga, one.stream) == (part, stream))]
+        stuck = run(operations.stuck() if every else operations.stuck_at(part, stream))
         for output in stuck:
-            it.rows.unstick(output.saga, [output])
+            run(operations.unstick(output))
             say(f"{output.saga} {output.stream}@{output.version}: tried again")
         if not chosen and not stuck:
-            raise Rejected("nothing is parked") if every else _unknown(part, stream)
+            raise Rejected("nothing is parked") if every else unknown(part, stream)
     if failed:
         raise Exit(FAILED)
 
@@ -91,49 +90,27 @@ def dlq_redrive(told: Settings, part: str, stream: str, *, every: bool) -> None:
 def dlq_drop(told: Settings, part: str, stream: str) -> None:
     """Give up the one event a letter stands at (or a stuck saga's commands of that stream), and go on after it."""
     with opened(told) as it:
-        chosen = _chosen(it, part, stream, every=False)
-        for generation, letter in chosen:
-            folded = run(_at(it, generation).drop(letter.part, letter.stream))
+        operations = _operations(it)
+        chosen = run(operations.parked_at(part, stream))
+        for parked in chosen:
+            letter, folded = parked[1], run(operations.drop(parked))
             say(f"{letter.part} {letter.stream}@{letter.version} dropped, {folded:,} events after it folded")
-        stuck = [one for one in _stuck(it) if (one.saga, one.stream) == (part, stream)]
+        stuck = run(operations.stuck_at(part, stream))
         for output in stuck:
-            it.rows.sent([output])
+            run(operations.give_up(output))
             say(f"{output.saga} {output.stream}@{output.version}: its command is given up")
         if not chosen and not stuck:
-            raise _unknown(part, stream)
+            raise unknown(part, stream)
 
 
-def _letters(it: Opened) -> list[tuple[Generation, Letter]]:
-    found = []
-    for group in it.app.groups:
-        for generation in it.rows.generations(group):
-            if generation.phase is not Phase.FENCED:
-                found += [(generation, letter) for letter in it.rows.letters(group, generation.number) if letter.parked]
-    return found
+def _operations(it: Opened) -> Operations:
+    from providers.memory.signals import MemorySignals  # nobody listens in this process; the change log tells everyone else
 
-
-def _stuck(it: Opened) -> list[Output]:
-    sagas = [group.name for group in it.app.groups.values() if group.saga]
-    return [output for saga in sagas for output in it.rows.outputs(saga, OUTPUTS) if output.stuck]
+    return Operations(it.app, it.events.store, it.rows, MemorySignals())
 
 
 def _plain(output: Output) -> dict[str, Any]:
     return asdict(output) | {"command": output.command.decode()}
-
-
-def _chosen(it: Opened, part: str, stream: str, *, every: bool) -> list[tuple[Generation, Letter]]:
-    return [(generation, letter) for generation, letter in _letters(it) if every or (letter.part, letter.stream) == (part, stream)]
-
-
-def _unknown(part: str, stream: str) -> Rejected:
-    return Rejected(f"{part!r} has parked nothing on {stream!r}: `trimaran dlq list` shows what is parked")
-
-
-def _at(it: Opened, generation: Generation) -> Letters:
-    from providers.memory.signals import MemorySignals  # nobody listens in this process; the change log tells everyone else
-
-    sink = Sink(it.app, generation.group, generation.number, it.events.store, it.rows, MemorySignals(), epoch=generation.epoch, guest=True)
-    return Letters(sink)
 
 
 # --- rebuild

@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # a command function never folds rows
 
 
 class App:
-    """`App("shop", parts=(...), api=(...), tenant=None, upcasts=(), fields=None, schema=None)`.
+    """`App("shop", parts=(...), api=(...), tenant=None, upcasts=(), fields=None, schema=None, looks=None)`.
 
     `tenant` names the claim that separates tenants: it prefixes every stream and filters every row. `fields` names a module with
     GraphQL fields of one's own, `schema` a whole schema ("module:schema"); only the gateway resolves them. An app without parts may
-    hold the schema object itself.
+    hold the schema object itself. `looks` names a module with its boards and charts (runtime.domain.looks), for a page that shows them.
     """
 
     def __init__(
@@ -38,11 +38,12 @@ class App:
         upcasts: Sequence[Upcast] = (),
         fields: str | None = None,
         schema: str | object | None = None,
+        looks: str | None = None,
     ) -> None:
         if not (name.isidentifier() and name.islower() and len(name) <= 40):
             raise Misconfigured(f"App({name!r}): the name is a lower-case identifier of at most 40 characters")
         self.name, self.parts, self.api, self.tenant = name, tuple(parts), tuple(api), tenant
-        self.upcasts, self.fields, self.schema = tuple(upcasts), fields, schema
+        self.upcasts, self.fields, self.schema, self.looks = tuple(upcasts), fields, schema, looks
         self._check_names()
         self.plans = {part.name: Plan(part, self) for part in self.parts if isinstance(part, Decider)}
         self._plan_of = self._one_plan_per_message()
@@ -149,7 +150,7 @@ class App:
 
     def _check_fold(self, fold: "Fold") -> None:
         name = fold.part.name
-        for message in (*fold.types, *getattr(fold, "sends", ())):
+        for message in (*fold.types, *getattr(fold, "sends", ()), *getattr(fold.part, "compensates", ())):
             if message not in self._plan_of:
                 raise Misconfigured(f"{name!r} names {message.__name__}, which no decider of app {self.name!r} has")
         plans = {id(self.plan_of(event)): self.plan_of(event) for event in fold.types}

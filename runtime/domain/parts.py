@@ -74,7 +74,8 @@ class Saga[S: Struct, E: Event](Struct, frozen=True):
     """A projection with output: `evolve(state, event) -> state`, then `react(state, event)` yields commands, `After` or `End`.
 
     State, commands and timers are stored in one transaction and dispatched until they took effect. Compensation is ordinary
-    commands. A saga that cannot finish shows as stuck. `max_tries` bounds the tries of one command.
+    commands. A saga that cannot finish shows as stuck. `max_tries` bounds the tries of one command. `compensates` names the commands
+    that take something back; nothing depends on it, it tells people what a saga is doing.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Saga[S: Struct, E: Event](Struct, frozen=True):
     react: Callable[[S, E], Iterable[Command | After | End]]
     many: bool = True
     max_tries: int = 12
+    compensates: tuple[type[Command], ...] = ()
 
 
 type Part = Decider[Any, Any, Any] | Projection[Any, Any] | Aggregation[Any] | Saga[Any, Any]
