@@ -1,0 +1,89 @@
+// Who caused what: the chain of an event as a picture, and the same as a list for whoever does not see it.
+
+import { html, time, to, useEffect, useLayoutEffect, usePolled, useRef, useState } from "./core.js";
+import { ACROSS, DOWN, layout, told } from "./chain.js";
+import { Loading, Problem } from "./ui.js";
+
+const GROWN_MS = 3_000;
+const NARROW = 640;
+
+export function Chain({ name, version }) {
+  const { data, error } = usePolled("chain", { name, version }, GROWN_MS);
+  const [last, setLast] = useState(null); // stays while the next one is asked for
+  useEffect(() => {
+    if (data) setLast(data);
+  }, [data]);
+  const chain = data ?? last;
+  return html`<section class="panel chain" aria-labelledby="chain-title">
+    <h2 id="chain-title">Who caused what</h2>
+    ${error && !data && html`<${Problem} error=${error} />`}
+    ${!chain && !error && html`<${Loading} what="chain" />`}
+    ${chain && html`<${Picture} chain=${chain} here=${`${name}@${version}`} />`}
+  </section>`;
+}
+
+function Picture({ chain, here }) {
+  const [box, way] = useWay();
+  const { width, height, nodes, edges } = layout(chain, way);
+  const alone = nodes.length === 1;
+  return html`
+    ${alone && html`<p class="quiet">It was a command from outside, and it has led to nothing else.</p>`}
+    <div class="chain-box" ref=${box}>
+      <svg width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="group" aria-label="Picture of the chain">
+        ${edges.map((edge) => html`<path key=${`${edge.from} ${edge.to}`} class=${`chain-edge ${backOf(nodes, edge) ? "back" : ""}`} d=${edge.path} />`)}
+        ${edges.map((edge) => html`<${Label} key=${edge.to} edge=${edge} back=${backOf(nodes, edge)} />`)}
+        ${nodes.map((node) => html`<${Node} key=${node.id} node=${node} box=${way.box} here=${node.id === here} />`)}
+      </svg>
+    </div>
+    ${chain.cut && html`<p class="quiet">The chain goes on; this is as much of it as is drawn.</p>`}
+    <details class="chain-list">
+      <summary>The same as a list</summary>
+      <ol>${told(chain).map((one) => html`<${Item} key=${one.node.id} ...${one} here=${here} />`)}</ol>
+    </details>
+  `;
+}
+
+const backOf = (nodes, edge) => nodes.find((node) => node.id === edge.to)?.compensates;
+
+// across where there is room, down on a phone
+function useWay() {
+  const box = useRef(null);
+  const [way, setWay] = useState(ACROSS);
+  useLayoutEffect(() => {
+    const measured = () => setWay(box.current && box.current.clientWidth < NARROW ? DOWN : ACROSS);
+    measured();
+    window.addEventListener("resize", measured);
+    return () => window.removeEventListener("resize", measured);
+  }, []);
+  return [box, way];
+}
+
+function Label({ edge, back }) {
+  const text = edge.saga ?? "";
+  if (!text) return null;
+  const width = text.length * 6.6 + 12;
+  return html`<g class=${`chain-label ${back ? "back" : ""}`} aria-hidden="true">
+    <rect x=${edge.label.x - width / 2} y=${edge.label.y - 10} width=${width} height="20" rx="10" />
+    <text x=${edge.label.x} y=${edge.label.y + 4} text-anchor="middle">${text}</text>
+  </g>`;
+}
+
+function Node({ node, box, here }) {
+  const said = `${node.type}, ${node.id}${node.compensates ? ", a compensation" : ""}${here ? ", the one that is looked at" : ""}`;
+  return html`<a href=${to("streams", node.stream, { at: node.version })} aria-label=${said} aria-current=${here ? "true" : undefined} class=${`chain-node ${here ? "here" : ""} ${node.compensates ? "back" : ""}`}>
+    <title>${`${node.type}\n${node.id}\n${time(node.time)}`}</title>
+    <rect x=${node.x} y=${node.y} width=${box.width} height=${box.height} rx="9" />
+    <text x=${node.x + 12} y=${node.y + 23} class="chain-type">${clipped(node.compensates ? `↩ ${node.type}` : node.type, 19)}</text>
+    <text x=${node.x + 12} y=${node.y + 42} class="chain-id">${clipped(node.id, 23)}</text>
+  </a>`;
+}
+
+const clipped = (text, most) => (text.length > most ? `${text.slice(0, (most >> 1) - 1)}…${text.slice(text.length - (most >> 1))}` : text);
+
+function Item({ node, depth, edge, here }) {
+  const by = edge === null ? "a command from outside" : `${edge.saga ? `saga ${edge.saga}, because of ` : "because of "}${edge.from}`;
+  return html`<li style=${{ marginInlineStart: `${Math.min(depth, 12) * 1.25}rem` }}>
+    <a href=${to("streams", node.stream, { at: node.version })} aria-current=${node.id === here ? "true" : undefined}>${node.type} ${node.id}</a>
+    <span class="quiet"> ${node.compensates ? "compensation by " : "by "}${by}, ${time(node.time)}</span>
+  </li>`;
+}
