@@ -198,22 +198,24 @@ export function usePolled(path, params = {}, everyMs = 1_000) {
 // ---- the model of the app: what kinds, commands, rows, sagas and groups there are
 
 const known = store(null);
+export const modelFailure = store(null);
 let asking = null;
 
 export function loadModel() {
   asking ??= admin("model")
-    .then((model) => known.set(model))
+    .then((model) => (known.set(model), modelFailure.set(null)))
+    .catch((failure) => modelFailure.set(failure))
     .finally(() => (asking = null));
   return asking;
 }
 
 // null until it is there; asked again when the server comes back, since it may be another version of the app
-reachable.follow((answers) => answers && loadModel().catch(() => {}));
+reachable.follow((answers) => answers && loadModel());
 
 export function useModel() {
   const model = useStore(known);
   useEffect(() => {
-    if (known.get() === null) loadModel().catch(() => {});
+    if (known.get() === null) loadModel();
   }, []);
   return model;
 }
