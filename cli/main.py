@@ -29,6 +29,7 @@ from cli.options import (
     settings,
 )
 from cli.rebuild import rebuilding
+from cli.scale import scaling
 
 cli = typer.Typer(
     name="trimaran",
@@ -41,6 +42,7 @@ cli = typer.Typer(
 )
 cli.add_typer(dlq, name="dlq")
 cli.add_typer(rebuilding, name="rebuild")
+cli.add_typer(scaling, name="scale")
 
 # --- running
 

@@ -1,0 +1,1 @@
+"""What `costs` computes, against the sources it was read from."""
