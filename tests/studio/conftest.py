@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,46 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.stdout.close()
 
 
+def _proper(report: dict[str, Any]) -> dict[str, Any]:
+    """Whatever has no business in any story is checked here."""
+    assert (report.pop("console"), report.pop("foreign"), report.pop("failed"), report.pop("violations")) == ([], [], [], [])
+    return report
+
+
 @pytest.fixture
 def story(browser: str, tmp_path: Path) -> Story:
-    """`story("live.mjs", URL=bed.url)`: what happened in it. Whatever has no business in any story is checked here."""
+    """`story("travel.mjs", URL=bed.url)`: what happened in it."""
 
     def told(name: str, **environment: str) -> dict[str, Any]:
-        report = npm.report(HERE / name, tmp_path / "story", {"BROWSER": browser, "SHOTS": str(tmp_path)} | environment, STORY_S)
-        assert (report.pop("console"), report.pop("foreign"), report.pop("failed"), report.pop("violations")) == ([], [], [], [])
-        return report
+        given = {"BROWSER": browser, "SHOTS": str(tmp_path)} | environment
+        return _proper(npm.report(HERE / name, tmp_path / "story", given, STORY_S))
+
+    return told
+
+
+@pytest.fixture
+def talk(browser: str, tmp_path: Path) -> Story:
+    """`talk("live.mjs", {"KILL": bed.kill}, URL=bed.url)`: the same, for a story that asks for deeds in between: a line names each."""
+
+    def told(name: str, deeds: Mapping[str, Callable[[], object]], **environment: str) -> dict[str, Any]:
+        words = npm.program(HERE / name, tmp_path / "story")
+        given = os.environ | {"BROWSER": browser, "SHOTS": str(tmp_path)} | environment
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, env=given, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            late = threading.Timer(STORY_S, process.kill)
+            late.start()
+            said = ""
+            for said in process.stdout:
+                if said.startswith("{"):
+                    break
+                deeds[said.strip()]()
+                process.stdin.write("done\n")
+                process.stdin.flush()
+            _, error = process.communicate()
+            late.cancel()
+        assert process.returncode == 0, npm.tail(error)
+        return _proper(json.loads(said))
 
     return told

@@ -1,14 +1,7 @@
 // Watches rows and the flow while somebody else writes, loses the server, and has it back; nothing is loaded anew.
 //
-// The test does to the server what it says: "KILL" and "START" on this program's output ask for it, a line on its input answers.
-import { createInterface } from "node:readline";
-import { expecting, order, seen, story, until, visit } from "./visiting.mjs";
-
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const ask = async (what) => {
-  console.log(what);
-  return (await answers.next()).value;
-};
+// It asks the test to KILL and to START the server.
+import { ask, expecting, order, seen, story, until, visit } from "./visiting.mjs";
 
 const isAway = async (page) => (await page.locator("body").innerText()).includes("reconnecting");
 const count = (rows, name) => rows.getByRole("row").filter({ hasText: name }).count();

@@ -1,6 +1,7 @@
 // What every story does: opens pages, notes what should not happen, waits for what should, and prints one line of JSON in the end.
 //
 // URL of the studio, BROWSER (the endpoint of a running Chromium), SHOTS (a folder for pictures of what went wrong)
+import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 export const { URL: url, SHOTS } = process.env;
@@ -83,6 +84,15 @@ export const order = (name, more = {}) =>
 
 export const admin = (path) => fetch(`${url}/admin/${path}`).then((answer) => answer.json());
 
+let answers;
+
+/** Has the test do something, which it knows by this name. */
+export async function ask(what) {
+  answers ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  console.log(what);
+  await answers.next();
+}
+
 /** Connects, tells the story with (browser, report), and reports; a story that breaks leaves a picture of each page. */
 export async function story(tell) {
   const browser = await chromium.connect(process.env.BROWSER);
@@ -101,4 +111,5 @@ export async function story(tell) {
     await browser.close();
   }
   console.log(JSON.stringify({ ...report, ...noted }));
+  process.stdin.destroy();
 }
