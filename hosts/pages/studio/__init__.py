@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 ASSETS = "/studio"
 BORROWED = {"js/vendor/graphql-ws.js": graphiql.HERE / "graphql-ws.min.js", "icon.svg": graphiql.HERE / "icon.svg"}  # of the page beside
 FIRST = "js/app.js"
-IMPORTED = re.compile(r"""^(?:import|export)\b[^"';]*?["'](\.{1,2}/[^"']+)["'];""", re.MULTILINE)
+IMPORTED = re.compile(r"""^(?:import|export)\b[^"';()=]*?["'](\.{1,2}/[^"']+)["'];""", re.MULTILINE)
 
 
 def routes(title: str, token: Callable[[], str] | None, *, app: str, endpoint: str = "/graphql") -> list[BaseRoute]:
