@@ -5,6 +5,8 @@
 
 `trimaran dev` and `trimaran demo` are this with a face. On the in-process bus all hops take turns on one thread (hosts.turns); on a
 real bus, where a poll waits for the network, each has its own. A thread that ends in an error stops the process, which says why.
+
+After a rebuild was swapped in, the generation that is live now is folded, and the one that it replaced as well until it is fenced.
 """
 
 import fcntl
@@ -23,7 +25,7 @@ from hosts.telemetry import telemetry, told_to
 from hosts.turns import Turn, Turns
 from providers.memory.bus import MemoryBus
 from runtime.domain import App
-from runtime.errors import Fenced, Misconfigured
+from runtime.errors import Fenced, Misconfigured, Unavailable
 from runtime.flow.command import Commands
 from runtime.flow.dispatch import Dispatcher
 from runtime.flow.project import Projector, consumer_group, open_generation
@@ -32,11 +34,12 @@ from runtime.flow.relay import Relaying
 from runtime.flow.sink import Sink
 from runtime.flow.sync import Sync
 from runtime.flow.world import WORLD
-from runtime.ports import Bus, ReadStore, Signals
+from runtime.ports import Bus, Phase, ReadStore, Signals
 from runtime.steps import Steps, run
 
 JOIN_S = 30.0
 AGAIN_S = 0.2
+LOOK_S = 0.5  # for a generation that took over
 
 
 class Local:
@@ -49,7 +52,9 @@ class Local:
         self.commands = Commands(app, events.store, events.snapshots, telemetry=self.telemetry)
         self.reading = Reading(app, rows)
         self.relaying = Relaying(app, events.relay, bus, telemetry=self.telemetry)
-        self.projectors: dict[str, Projector] = {}
+        self.projectors: dict[str, Projector] = {}  # of the newest generations
+        self._replaced: dict[str, list[Projector]] = {group: [] for group in app.groups}
+        self._look_at = dict.fromkeys(app.groups, 0.0)
         self.dispatchers = {
             group.name: Dispatcher(app, group.name, rows, self.commands, telemetry=self.telemetry)
             for group in app.groups.values()
@@ -77,30 +82,52 @@ class Local:
             self._thread(f"dispatcher {saga}", dispatcher.loop)
 
     def _in_turn(self) -> Turns:
-        projectors = [
-            Turn(partial(self._project_once, group), lambda group=group: self.projectors[group].consumer.rewind())  # type: ignore[misc]
-            for group in self._feeding
-        ]
+        projectors = [Turn(partial(self._project_once, group), partial(self._rewind, group)) for group in self._feeding]
         return Turns([Turn(self.relaying.once), *projectors, *(Turn(dispatcher.once) for dispatcher in self.dispatchers.values())])
 
+    def _rewind(self, group: str) -> None:
+        for projector in (self.projectors[group], *self._replaced[group]):
+            projector.consumer.rewind()
+
     def _project_once(self, group: str) -> Steps[int]:
-        """A round of the live generation; when a rebuild fenced it, of the next one."""
-        try:
-            return (yield from self.projectors[group].once(0.0))
-        except Fenced:
-            self.projectors[group].close()
-            self.projectors[group] = self._projector(group)
-            return 1
+        """A round of the live generation, and of those that it replaced and that are not fenced yet."""
+        self._look(group)
+        done = 0
+        for projector in (self.projectors[group], *self._replaced[group]):
+            try:
+                done += yield from projector.once(0.0)
+            except Fenced:
+                done += 1
+                projector.close()
+                if projector is self.projectors[group]:
+                    self.projectors[group] = self._projector(group)
+                else:
+                    self._replaced[group].remove(projector)
+        return done
+
+    def _look(self, group: str) -> bool:
+        """Whether another generation that this code can fold took over: it is begun with, beside the one that it replaced."""
+        if time.monotonic() < self._look_at[group]:
+            return False
+        self._look_at[group] = time.monotonic() + LOOK_S
+        mine = self.projectors[group]
+        live = next((one for one in self.rows.generations(group) if one.phase is Phase.LIVE), mine.generation)
+        same = (live.schema, live.epoch) == (mine.generation.schema, mine.generation.epoch)
+        if live.number <= mine.generation.number or not same:
+            return False
+        self._replaced[group].append(mine)
+        self.projectors[group] = self._projector(group)
+        return True
 
     def _take_turns(self, stop: threading.Event) -> None:
         assert self.turns is not None
         try:
             self.turns.loop(stop, self.events.relay.wait)
         finally:
-            for projector in self.projectors.values():
+            for projector in (*self.projectors.values(), *(one for replaced in self._replaced.values() for one in replaced)):
                 projector.close()
 
-    def _thread(self, name: str, loop: Callable[[threading.Event], None]) -> None:
+    def _thread(self, name: str, loop: Callable[[threading.Event], None]) -> threading.Thread:
         def body() -> None:
             try:
                 loop(self.stop_event)
@@ -111,6 +138,7 @@ class Local:
         thread = threading.Thread(target=body, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _projector(self, group: str) -> Projector:
         generation = run(open_generation(self.app, group, self.events.store, self.rows))
@@ -120,12 +148,20 @@ class Local:
         )
 
     def _project(self, group: str, stop: threading.Event) -> None:
-        """Project the live generation; when a rebuild fences it, the next one."""
-        while True:
-            self.projectors[group].loop(stop)
-            if stop.wait(AGAIN_S):
-                return
-            self.projectors[group] = self._projector(group)
+        """Project the live generation, each one on a thread of its own; when a rebuild fenced it, the next one."""
+        mine = self._fold(group)
+        while not stop.wait(AGAIN_S):
+            try:
+                if self._look(group):
+                    mine = self._fold(group)
+                elif not mine.is_alive():
+                    self.projectors[group] = self._projector(group)
+                    mine = self._fold(group)
+            except Unavailable:
+                continue  # the projectors know, and wait
+
+    def _fold(self, group: str) -> threading.Thread:
+        return self._thread(f"projector {group} {self.projectors[group].generation.number}", self.projectors[group].loop)
 
     def stop(self) -> None:
         """Drain the batches in hand and end the threads."""
@@ -148,7 +184,10 @@ class Local:
 
         def seen(stream: str, version: int) -> bool:
             number = self.projectors[saga].generation.number
-            return self.rows.watermarks_of(saga, number, [stream]).get(stream, 0) >= version
+            try:
+                return self.rows.watermarks_of(saga, number, [stream]).get(stream, 0) >= version
+            except Fenced:  # dropped just now: its successor is asked next time
+                return False
 
         return seen
 
@@ -184,7 +223,10 @@ class Local:
                 epoch=generation.epoch,
                 guest=True,
             )
-            found += run(Sync(sink).run())
+            try:
+                found += run(Sync(sink).run())
+            except Fenced:  # dropped just now: look at its successor
+                found += 1
         return found
 
 

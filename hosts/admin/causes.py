@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from hosts.admin import Admin, NotFound
-from hosts.admin.streams import LAST, number, saga_of, said
+from hosts.admin.streams import LAST, asked_for, number, saga_of
 from hosts.http import known
 from runtime.domain import App
 from runtime.domain.folds import SagaFold
@@ -49,7 +49,7 @@ class Found(Struct):
 def chain(admin: Admin, asked: Mapping[str, str]) -> object:
     """The chain of one event. Raises `NotFound`. `cut` tells that there is, or may be, more."""
     known(asked, ("name", "version"))
-    name, version = said(asked, "name"), number(asked, "version", 1, 1, LAST)
+    name, version = asked_for(asked, "name"), number(asked, "version", 1, 1, LAST)
     store = admin.local.events.store
     found = store.read(name, version - 1, 1)
     if not found or found[0].version != version:

@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from hosts.admin import Admin
 from hosts.admin.comparing import compared
-from hosts.admin.streams import said
+from hosts.admin.said import said
+from hosts.admin.streams import asked_for
 from hosts.http import known
 from runtime.errors import Rejected, TrimaranError
 from runtime.flow.rebuild import Progress, Rebuild
@@ -53,7 +54,7 @@ def rebuilds(admin: Admin, asked: Mapping[str, str]) -> object:
 def compare(admin: Admin, asked: Mapping[str, str]) -> object:
     """The rows of green beside the live ones."""
     known(asked, ("group",))
-    group = said(asked, "group")
+    group = asked_for(asked, "group")
     work = admin.one(Rebuilds)
     status = work.status(group)
     if status.green is None or status.live is None:
@@ -70,7 +71,8 @@ class Rebuilds:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._filling: dict[str, tuple[threading.Thread, threading.Event]] = {}
-        self._known: dict[str, tuple[Progress, float]] = {}  # with the time until which it is fresh enough
+        self._known: dict[str, tuple[Progress, float, object]] = {}  # … until when it is fresh enough, and in which state of things
+        self._now: dict[str, object] = {}  # another object whenever a step was made
         self._events: dict[str, int] = {}
 
     def rebuild(self, group: str) -> Rebuild:
@@ -86,12 +88,12 @@ class Rebuilds:
             if self._busy(group):
                 raise Rejected(f"group {group!r} is being rebuilt: wait until it is filled, or abort it")
             green = run(work.start())
-            job = self._jobs[group] = Job("filling")
             self._events[group] = run(work.plan(0.0)).events
+            job = self._jobs[group] = Job("filling")
             stop = threading.Event()
-            thread = threading.Thread(target=self._fill, args=(job, work.fill(green), stop), name=f"rebuild {group}", daemon=True)
+            thread = threading.Thread(target=self._fill, args=(group, job, work.fill(green), stop), name=f"rebuild {group}", daemon=True)
             self._filling[group] = thread, stop
-            self._known.pop(group, None)
+            self._now[group] = object()
             thread.start()
 
     def swap(self, group: str) -> None:
@@ -104,24 +106,29 @@ class Rebuilds:
             job = self._jobs[group] = Job("swapping", before.folded if before is not None else 0)
         try:
             run(work.swap())
-        except TrimaranError as error:
-            job.step, job.error = "filled", str(error)  # green is as it was
+        except TrimaranError as error:  # green is as it was
+            self._leave(group, before and Job(before.step, before.folded, said(error)))
             raise
-        else:
-            job.step = "done"
-        finally:
-            if job.step == "swapping":
-                job.step = "failed"
-            self._known.pop(group, None)
+        except Exception:
+            self._leave(group, Job("failed", job.folded, "internal error"))
+            raise
+        self._leave(group, Job("done", job.folded))
+
+    def _leave(self, group: str, job: Job | None) -> None:
+        """The step is over; how long ago a status was counted does not matter any more."""
+        with self._lock:
+            self._now[group] = object()
+            if job is None:
+                self._jobs.pop(group, None)
+            else:
+                self._jobs[group] = job
 
     def abort(self, group: str) -> None:
         """End the fill and drop green."""
         work = self.rebuild(group)
         self._end(group)
         run(work.abort())
-        with self._lock:
-            self._jobs.pop(group, None)
-            self._known.pop(group, None)
+        self._leave(group, None)
 
     def finish(self, group: str) -> None:
         """Drop the generations that were replaced and that nobody reads any more; `Rejected` where one is still read."""
@@ -130,8 +137,7 @@ class Rebuilds:
         if left:
             names = ", ".join(str(one.number) for one in left)
             raise Rejected(f"generation {names} of group {group!r} is still read, and folded on: finish again in a while")
-        with self._lock:
-            self._jobs.pop(group, None)
+        self._leave(group, None)
 
     def close(self) -> None:
         """The process stops: what was filled stays, and is gone on with."""
@@ -139,9 +145,8 @@ class Rebuilds:
             self._end(group)
 
     def _busy(self, group: str) -> bool:
-        filling = self._filling.get(group)
         job = self._jobs.get(group)
-        return (filling is not None and filling[0].is_alive()) or (job is not None and job.step == "swapping")
+        return job is not None and job.step in ("filling", "swapping")
 
     def _end(self, group: str) -> None:
         filling = self._filling.get(group)
@@ -149,33 +154,37 @@ class Rebuilds:
             filling[1].set()
             filling[0].join(JOIN_S)
 
-    def _fill(self, job: Job, steps: Steps[int], stop: threading.Event) -> None:
+    def _fill(self, group: str, job: Job, steps: Steps[int], stop: threading.Event) -> None:
+        failed: str | None = None
         try:
             run(watched(steps, job, stop))
         except Cancelled:
-            job.step, job.error = "failed", "it was ended before all was filled: start again, it goes on"
+            failed = "it was ended before all was filled: start again, it goes on"
         except TrimaranError as error:
-            job.step, job.error = "failed", str(error)
+            failed = said(error)
         except Exception as error:  # a fault of ours, told to whoever looks and to the log
             LOG.error("a rebuild failed", exc_info=error)
-            job.step, job.error = "failed", f"internal error: {type(error).__name__}"
-        else:
-            job.step = "filled"
+            failed = f"internal error: {type(error).__name__}"
+        self._now[group] = object()
+        job.error = failed
+        job.step = "failed" if failed else "filled"
 
     # how it stands
     def status(self, group: str) -> Progress:
         """As fresh as counting allows."""
-        now = WORLD.monotonic()
+        begun, state = WORLD.monotonic(), self._now.get(group)
         found = self._known.get(group)
-        if found is None or found[1] <= now:
+        if found is None or found[1] <= begun or found[2] is not state:
             status = run(self.rebuild(group).status())
-            took = WORLD.monotonic() - now
-            found = self._known[group] = status, WORLD.monotonic() + max(FRESH_S, took * SHARE)
+            now = WORLD.monotonic()
+            found = self._known[group] = status, now + max(FRESH_S, (now - begun) * SHARE), state
         return found[0]
 
     def told(self, group: str) -> dict[str, Any]:
         """A group as the endpoint tells it."""
-        status, job, rows = self.status(group), self._jobs.get(group), self._local.rows
+        rows, job = self._local.rows, self._jobs.get(group)
+        shown = None if job is None else {"step": job.step, "folded": job.folded, "error": job.error}
+        status = self.status(group)  # after the step, so that a step that is over is seen with what it did
         return {
             "group": group,
             "saga": self._app.groups[group].saga,
@@ -189,7 +198,7 @@ class Rebuilds:
             "streams_done": status.streams_done,
             "letters": status.letters,
             "events": self._events.get(group),
-            "job": None if job is None else {"step": job.step, "folded": job.folded, "error": job.error},
+            "job": shown,
         }
 
 

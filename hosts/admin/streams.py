@@ -58,7 +58,7 @@ def recent(admin: Admin, asked: Mapping[str, str]) -> object:
 def stream(admin: Admin, asked: Mapping[str, str]) -> object:
     """A page of a stream's events. Raises `NotFound`."""
     known(asked, ("name", "after", "limit"))
-    name, limit = said(asked, "name"), number(asked, "limit", 200, 1, EVENTS)
+    name, limit = asked_for(asked, "name"), number(asked, "limit", 200, 1, EVENTS)
     after = number(asked, "after", 0, 0, LAST)
     version = version_of(admin.app, admin.local.events.store, name)
     events = _bounded(admin.local.events.store.read(name, after, limit))
@@ -74,7 +74,7 @@ def stream(admin: Admin, asked: Mapping[str, str]) -> object:
 def state(admin: Admin, asked: Mapping[str, str]) -> object:
     """What the decider knew of a stream at a version (0: before its first event; left out: now). Raises `NotFound`."""
     known(asked, ("name", "at"))
-    name = said(asked, "name")
+    name = asked_for(asked, "name")
     plan = plan_of(admin.app, name)
     version = version_of(admin.app, admin.local.events.store, name)
     at = number(asked, "at", version, 0, LAST)
@@ -189,7 +189,7 @@ def version_of(app: App, store: EventStore, name: str) -> int:
     return version
 
 
-def said(asked: Mapping[str, str], name: str) -> str:
+def asked_for(asked: Mapping[str, str], name: str) -> str:
     """A parameter that must be there."""
     if not asked.get(name):
         raise Malformed(f"parameter {name!r} is missing")
