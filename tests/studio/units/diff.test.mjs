@@ -20,8 +20,9 @@ test("a changed value keeps its old text, what came and what went stand in their
   assert.deepEqual(tally(marked), { added: 1, removed: 1, changed: 1 });
 });
 
-test("null that becomes an object, and a number that becomes another, are changes of the whole", () => {
-  assert.deepEqual(drawn(lines(null, { a: 1 })), ["- null", "+ {", '+   "a": 1', "+ }"]);
+test("what was null begins to be; any other change of shape is one of the whole", () => {
+  assert.deepEqual(drawn(lines(null, { a: 1 })), ["+ {", '+   "a": 1', "+ }"]);
+  assert.deepEqual(drawn(lines({ a: 1 }, null)), ["- {", '-   "a": 1', "- }", "+ null"]);
   assert.deepEqual(drawn(lines(5, 3)), ["~ 3"]);
   assert.deepEqual(drawn(lines({ a: [] }, { a: {} })), ["  {", '-   "a": []', '+   "a": {}', "  }"]);
 });

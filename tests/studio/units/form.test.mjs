@@ -53,8 +53,8 @@ test("numbers stay exact", () => {
 });
 
 test("a sample that is no choice gives way to the first that is", () => {
-  const outcome = field("outcome", "String", { choices: ["sold", "lost"], sample: "outcome-1" });
-  assert.deepEqual(start([outcome]), { outcome: "sold" });
+  const outcome = field("outcome", "String", { choices: ["sold", "lost"] });
+  assert.deepEqual(start([outcome], { outcome: "outcome-1" }), { outcome: "sold" });
   assert.deepEqual(start([{ ...outcome, required: false }]), { outcome: "" });
 });
 
@@ -77,9 +77,9 @@ test("an error stands at the field it names, and says only what is wrong there",
     ),
     {
       fields: {
-        quantity: "Expected `int` >= 1",
+        quantity: "expected a whole number >= 1",
         at: "DateTime cannot represent 'x': write 2026-01-31T12:00:00Z or an offset",
-        lines: "[0].amount: Expected `int` >= 1",
+        lines: "[0].amount: expected a whole number >= 1",
         sku: "is needed",
       },
       above: [],

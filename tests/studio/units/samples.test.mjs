@@ -26,6 +26,10 @@ test("what is made for the visitor stays the visitor's", () => {
 });
 
 test("with no event to learn from, types and defaults decide", () => {
-  const fields = [field("day", "Date"), field("times", "BigInt", { default: 2 }), field("name", "String", { sample: "name-1" })];
-  assert.deepEqual(samplesOf(fields, null, null, told), { day: "2026-05-01", times: 2, name: "name-1" });
+  const may = { required: false };
+  const fields = [field("day", "Date"), field("times", "BigInt", { ...may, default: 2, sample: 1 }), field("name", "String", { sample: "name-1" })];
+  const optional = [field("note", "String", { ...may, sample: "note-1" }), field("fast", "Boolean", { ...may, default: false, sample: true })];
+  const wanted = { day: "2026-05-01", times: 2, name: "name-1", note: undefined, fast: false };
+  assert.deepEqual(samplesOf([...fields, ...optional], null, null, told), wanted);
+  assert.deepEqual(samplesOf(optional, { data: { note: "fragile" } }, "x", told), { note: undefined, fast: false });
 });

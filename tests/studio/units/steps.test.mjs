@@ -20,7 +20,7 @@ test("what is possible follows where a group stands", () => {
 
 test("a fill whose process stopped goes on with start", () => {
   const left = { ...filling, job: null };
-  assert.deepEqual([standing(left), next(left)], ["filling", "start"]);
+  assert.deepEqual([standing(left), next(left)], ["behind", "start"]);
   const failed = { ...filled, job: { step: "failed", folded: 1, error: "away" } };
   assert.deepEqual([standing(failed), next(failed)], ["failed", "start"]);
 });
@@ -29,6 +29,6 @@ test("what is not possible says why", () => {
   for (const group of [idle, filling, filled, replaced]) {
     for (const [step, why] of Object.entries(reasons(group))) assert.ok(why === "" || why.length > 10, `${step}: ${why}`);
   }
-  assert.match(reasons({ ...filled, letters: 1 }).swap, /1 parked stream /);
+  assert.equal(reasons({ ...filled, letters: 1 }).swap, ""); // the live rows may have the same letter
   assert.equal(reasons({ ...filled, job: { step: "swapping", folded: 0, error: null } }).abort, "it is being swapped");
 });
