@@ -25,15 +25,16 @@ from hosts.admin.model import model
 from hosts.admin.operating import drop, rebuild, redrive, unstick
 from hosts.admin.rebuilds import compare, rebuilds
 from hosts.admin.sagas import sagas
+from hosts.admin.said import said
 from hosts.admin.streams import recent, state, stream, streams
 from hosts.admin.traces import traces
 from hosts.http import Reply, status_of
 from hosts.site import from_this_machine
 from runtime.domain.api import Identity, role
-from runtime.errors import Malformed, TrimaranError, Unavailable
+from runtime.errors import Malformed, TrimaranError
 from runtime.flow.world import WORLD
 from runtime.live.callers.identity import token_of
-from runtime.live.errors import AWAY, Forbidden, Unauthenticated, code_of
+from runtime.live.errors import Forbidden, Unauthenticated, code_of
 
 type Asked = Callable[[Admin, Mapping[str, str]], object]
 type Told = Callable[[Admin, bytes, Identity], object]
@@ -121,16 +122,13 @@ def parameters(query: str) -> dict[str, str]:
 
 
 def _replied(work: Callable[[], object]) -> Reply:
-    """An answer as it goes out, or an error: ours is told, what a store says of its hosts and users goes to the log only."""
+    """An answer as it goes out, or an error. What a store says of its address is for an operator, and this is; its password is not."""
     try:
         return 200, msgspec.json.encode(work())
     except NotFound as error:
-        return 404, {"error": str(error), "code": "NOT_FOUND"}
-    except Unavailable as error:
-        LOG.warning("admin: %s", error)
-        return 503, {"error": AWAY, "code": code_of(error)}
+        return 404, {"error": said(error), "code": "NOT_FOUND"}
     except TrimaranError as error:
-        return status_of(error), {"error": str(error), "code": code_of(error)}
+        return status_of(error), {"error": said(error), "code": code_of(error)}
     except Exception as error:  # a fault of ours, masked
         trace = WORLD.token()
         LOG.error("trace %s: %s", trace, type(error).__name__, exc_info=error)

@@ -38,8 +38,8 @@ class Watching(Telemetry):
         "_recent",
         "_traces",
         "appended",
-        "begun_s",
         "batches",
+        "begun_s",
         "commands",
         "folded",
         "latencies",
@@ -123,6 +123,8 @@ class Watching(Telemetry):
                 trace.passed(f"dispatch {saga}", started, now)
 
     def count(self, name: str, value: int, **attributes: str) -> None:
+        if name == "commands":
+            return  # counted as they end, the refused ones, too
         with self._lock:
             match name:
                 case "relayed":
@@ -132,7 +134,7 @@ class Watching(Telemetry):
                 case "sent":
                     self.sent[attributes["saga"]].add(value)
                 case _:
-                    return  # commands are counted as they end; what is parked or stuck is read where it is stored
+                    return  # what is parked or stuck is read where it is stored
 
     def seconds(self, name: str, started: int, **attributes: str) -> None:
         if name == "batch":

@@ -12,6 +12,7 @@ from providers.kafka.bus import KafkaBus
 from providers.memory.bus import MemoryBus
 from runtime.errors import Misconfigured
 from runtime.ports import Bus, Consumer, Delivery, Envelope, shard_of
+from tests.patience import PATIENCE_S
 
 PARTITIONS = 4
 
@@ -157,7 +158,7 @@ def test_a_poll_without_messages_returns_at_its_timeout(place: Place) -> None:
     settle([consumer])
     started = time.monotonic()
     assert consumer.poll(10, 0.3) == []
-    assert 0.25 < time.monotonic() - started < 2
+    assert 0.25 < time.monotonic() - started < PATIENCE_S
     consumer.close()
 
 
@@ -275,6 +276,19 @@ def test_lag_counts_per_partition_what_the_group_has_not_committed(place: Place)
     assert consumer.commit({0: 4}) is True
     assert place.bus.lag("readers") == {0: 6, 1: 0, 2: 3, 3: 0}
     consumer.close()
+
+
+def test_a_group_has_as_many_members_as_joined_it_and_did_not_leave(place: Place) -> None:
+    assert place.bus.members("readers") == 0
+    first, second = place.bus.consumer("readers"), place.open().consumer("readers")
+    settle([first, second])
+    assert (place.bus.members("readers"), place.bus.members("others")) == (2, 0)
+    first.close()
+    until = time.monotonic() + 30
+    while place.bus.members("readers") != 1:
+        assert time.monotonic() < until
+        second.poll(10, 0.1)
+    second.close()
 
 
 def test_a_group_committed_at_now_gets_nothing_older_and_everything_later(place: Place) -> None:
