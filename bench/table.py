@@ -13,7 +13,17 @@ from bench.measure import Line, Result, Sample, result, rounds_of
 from bench.missing import Missing
 
 WIDTH = 160  # of a table in a file
-MODULES = ("sqlite_lines", "postgres_lines", "project_lines", "cold_lines", "kafka_lines", "latency_lines", "year_lines", "gateway_lines")
+MODULES = (
+    "sqlite_lines",
+    "postgres_lines",
+    "project_lines",
+    "cold_lines",
+    "kafka_lines",
+    "latency_lines",
+    "year_lines",
+    "gateway_lines",
+    "studio_lines",
+)
 
 
 def all_lines() -> dict[str, Line]:
