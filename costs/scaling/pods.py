@@ -47,7 +47,7 @@ class Pods:
         self.skipped = 0
         self._projector, self._logs, self._latest = projector, logs, latest
         self._pods: list[Pod] = []
-        self._ready = 0
+        self._holders: list[Pod] = []  # those that share the partitions
         self._settled = True
         self._paused_until = 0.0
         self._gone_s = 0.0
@@ -55,7 +55,7 @@ class Pods:
     @property
     def ready(self) -> int:
         """How many fold."""
-        return self._ready
+        return min(len(self._holders), len(self._pods))
 
     def scale(self, replicas: int, now: float, ages: Counter[int]) -> int:
         """So many from now on. The newest leave first (as a ReplicaSet chooses), each after the batch in its hands; gives what those made done."""
@@ -75,22 +75,22 @@ class Pods:
             return 0
         ready = [pod for pod in self._pods if pod.ready_at <= second]
         self._settled = len(ready) == len(self._pods)
-        if len(ready) == self._ready:
+        if ready == self._holders:
             return 0
         done = sum(log.commit(second - 1, ages) for pod in ready for log in pod.logs)
         for number, pod in enumerate(ready):
             pod.logs = [log for index, log in enumerate(self._logs) if index % len(ready) == number]
         for log in self._logs if ready else ():
             self.skipped += log.assign(latest=self._latest, commits_all=self._projector.commits == "assigned")
-        if self._ready and ready:  # nobody reads while a group that was at work shares out its partitions
+        if self._holders and ready:  # nobody reads while a group that was at work shares out its partitions
             self._paused_until = second + self._projector.rebalance_s
-        self._ready = len(ready)
+        self._holders = ready
         return done
 
     def work(self, second: int, ages: Counter[int]) -> tuple[int, int]:
         """A second of folding: events done, and pods that had nothing to do."""
         done = idle = 0
-        for pod in self._pods[: self._ready]:
+        for pod in self._holders:
             idle += not (second >= self._paused_until and pod.fold(self._projector.events_per_s))
             done += pod.commit(self._projector.batch_max, second, ages)
         return done, idle

@@ -4,6 +4,7 @@ TOML or JSON. Every field has a bound; what does not fit is one line that names 
 `trigger`, `scaled_object` and `sync` are those that an application's manifest declares, which differ from KEDA's where those are a trap.
 """
 
+import re
 from math import isclose
 from typing import Annotated, Any, Literal
 
@@ -231,6 +232,6 @@ def _explained(text: str) -> Unusable:
     field = place.rstrip("`").lstrip(".")
     if "field `" not in what:
         return Unusable(field, what[0].lower() + what[1:] if what else "does not fit")
-    section: Any = _SECTIONS.get("".join(part for part in field.replace("[...]", "").split()))
+    section: Any = _SECTIONS.get(re.sub(r"\[.*?\]", "", field))
     known = f"; known: {', '.join(section.__struct_fields__)}" if section is not None else ""
     return Unusable(field, what.replace("Object", "table", 1).replace("contains", "has") + known)
