@@ -212,6 +212,8 @@ export function loadModel() {
 // null until it is there; asked again when the server comes back, since it may be another version of the app
 reachable.follow((answers) => answers && loadModel());
 
+export const modelNow = () => known.get();
+
 export function useModel() {
   const model = useStore(known);
   useEffect(() => {

@@ -93,7 +93,7 @@ function Partitions({ lag }) {
   </span>`;
 }
 
-const share = (messages) => Math.min(1, Math.log10(1 + messages) / 4);
+const share = (messages) => Math.min(1, Math.log10(1 + messages) / 3.5);
 const toneOf = (messages) => (messages >= 1_000 ? "many" : messages > 0 ? "some" : "none");
 
 function fewer(lag) {

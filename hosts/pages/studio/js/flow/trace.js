@@ -13,6 +13,8 @@ const KNOWN = {
   push: { id: () => "gateway", kind: "read", told: "pushed to subscribers" },
 };
 
+export const SEEN = "browser sees the row";
+
 // the hops of a trace with what this browser saw of it, if it sent the command: [{name, kind, id, told, from, to, note}], by their beginning
 export function steps(trace, model) {
   const sagas = new Set(model.groups.filter((group) => group.saga).map((group) => group.name));
@@ -42,8 +44,8 @@ function seenHere(trace) {
   const sent = Math.min(0, since(mine.sent));
   const here = (name, told, from, until) => ({ name, id: "clients", kind: "client", told, from, to: Math.max(from, until), note: "" });
   const found = [here("browser sends", "from the form to the gateway", sent, 0)];
-  found.push(here("browser has the answer", "the command took effect, and has a token", since(mine.answered), since(mine.answered)));
-  if (mine.seen) found.push(here("browser sees the row", "by a live subscription", since(mine.seen), since(mine.seen)));
+  found.push(here("browser is answered", "the command took effect, and has a token", since(mine.answered), since(mine.answered)));
+  if (mine.seen) found.push(here(SEEN, "by a live subscription", since(mine.seen), since(mine.seen)));
   return found;
 }
 
@@ -61,7 +63,8 @@ export function litBy(found) {
   }
   if (lit.relay) lit.bus = { text: "✓", more: "carried it" };
   if (found.some((step) => step.name.startsWith("project ") && step.kind === "read")) lit.rows = { text: "✓", more: "holds the row" };
-  if (lit.clients) lit.clients = { text: ms(Math.max(...found.map((step) => step.to)) - lit.clients.from), more: "from sending to seeing" };
+  if (found.some((step) => step.name === SEEN)) lit.gateway ??= { text: "✓", more: "pushed the row" };
+  if (lit.clients) lit.clients = { text: ms(Math.max(...found.filter((step) => step.id === "clients").map((step) => step.to)) - lit.clients.from), more: found.some((step) => step.name === SEEN) ? "from sending to seeing" : "from sending to the answer" };
   return lit;
 }
 

@@ -5,12 +5,26 @@ import { pastOf, useFlow, waiting } from "../flowing.js";
 import { hops } from "../flow/hops.js";
 import { Picture } from "../flow/picture.js";
 import { Spark } from "../flow/spark.js";
-import { Traces, Waterfall, litBy, steps } from "../flow/trace.js";
+import { SEEN, Traces, Waterfall, litBy, steps } from "../flow/trace.js";
 import { Badge, Empty, Loading, Problem, Table } from "../ui.js";
 
 css("flow");
 
 const GROWING_MS = 15_000; // a trace may get more hops for so long
+const KEPT = 300;
+
+// Traces that were shown: where many commands come, the server keeps one for seconds only, and whoever chose it wants to see it.
+const shown = new Map();
+
+function keep(trace) {
+  for (const name of [trace.token, trace.id]) {
+    if (!name) continue;
+    shown.delete(name);
+    shown.set(name, trace);
+  }
+  while (shown.size > KEPT) shown.delete(shown.keys().next().value);
+  return trace;
+}
 
 export default function View({ model, route }) {
   const { data: flow, error, stale } = useFlow();
@@ -68,6 +82,7 @@ function Figures({ flow, model }) {
 
 function Newest({ model }) {
   const { data, error, stale, loading } = usePolled("traces", { limit: 10 }, 2_000);
+  data?.traces.forEach(keep);
   return html`<section class="panel flow-newest ${stale ? "stale" : ""}" aria-labelledby="flow-newest">
     <h2 id="flow-newest">Newest commands</h2>
     ${loading && html`<${Loading} what="traces" />`}
@@ -81,25 +96,27 @@ function Newest({ model }) {
 // ---- one trace
 
 function useTrace(name) {
-  const [state, setState] = useState({ trace: null, error: null });
+  const [state, setState] = useState({ trace: shown.get(name) ?? null, error: null });
   useEffect(() => {
     let over = false;
     let timer = 0;
-    const begun = performance.now();
     const ask = async () => {
       try {
-        const trace = await found(name);
+        const trace = keep(await found(name));
         if (!over) setState({ trace, error: null });
       } catch (error) {
         if (!over) setState((was) => ({ ...was, error }));
+        if (error.status === 404) return;
       }
-      if (!over && performance.now() - begun < GROWING_MS) timer = setTimeout(ask, 1_000);
+      if (!over && isGrowing(shown.get(name))) timer = setTimeout(ask, 1_000);
     };
-    ask();
+    if (isGrowing(shown.get(name))) ask();
     return () => ((over = true), clearTimeout(timer));
   }, [name]);
   return state;
 }
+
+const isGrowing = (trace) => !trace || Date.now() - Date.parse(trace.at) < GROWING_MS;
 
 // by the token of what it appended; a command that appended nothing is known by the trace's own id
 async function found(name) {
@@ -121,9 +138,9 @@ function OneTrace({ name, flow, model }) {
       ${error && !isGone && html`<${Problem} error=${error} />`}
     </div>`;
   }
-  const last = Math.max(...all.map((step) => step.to));
+  const seen = all.some((step) => step.name === SEEN);
+  const last = Math.max(...all.filter((step) => !seen || step.name === SEEN).map((step) => step.to));
   const first = Math.min(0, ...all.map((step) => step.from));
-  const seen = all.some((step) => step.name === "browser sees the row");
   return html`<div class="flow">
     <${Way} />
     <h1>${trace.command} ${trace.token && html`<span class="quiet">${trace.token}</span>`}</h1>
