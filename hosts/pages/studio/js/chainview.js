@@ -6,6 +6,9 @@ import { Loading, Problem } from "./ui.js";
 
 const GROWN_MS = 3_000;
 const NARROW = 640;
+const LETTER = 6.8; // pixels of a letter of an id
+const PAD = 12;
+const WIDEST = 280;
 
 export function Chain({ name, version }) {
   const { data, error } = usePolled("chain", { name, version }, GROWN_MS);
@@ -23,7 +26,8 @@ export function Chain({ name, version }) {
 }
 
 function Picture({ chain, here }) {
-  const [box, way] = useWay();
+  const [box, direction] = useWay();
+  const way = fitting(direction, chain);
   const { width, height, nodes, edges } = layout(chain, way);
   const alone = nodes.length === 1;
   return html`
@@ -68,17 +72,24 @@ function Label({ edge, back }) {
   </g>`;
 }
 
+// the name of the link is what the box says; where that had to be cut, the list below says it whole
 function Node({ node, box, here }) {
-  const said = `${node.type}, ${node.id}${node.compensates ? ", a compensation" : ""}${here ? ", the one that is looked at" : ""}`;
-  return html`<a href=${to("streams", node.stream, { at: node.version })} aria-label=${said} aria-current=${here ? "true" : undefined} class=${`chain-node ${here ? "here" : ""} ${node.compensates ? "back" : ""}`}>
-    <title>${`${node.type}\n${node.id}\n${time(node.time)}`}</title>
+  const most = Math.floor((box.width - 2 * PAD) / LETTER);
+  const type = clipped(`${node.compensates ? "↩ " : ""}${node.type}`, most - 2);
+  return html`<a href=${to("streams", node.stream, { at: node.version })} aria-current=${here ? "true" : undefined} class=${`chain-node ${here ? "here" : ""} ${node.compensates ? "back" : ""}`}>
     <rect x=${node.x} y=${node.y} width=${box.width} height=${box.height} rx="9" />
-    <text x=${node.x + 12} y=${node.y + 23} class="chain-type">${clipped(node.compensates ? `↩ ${node.type}` : node.type, 19)}</text>
-    <text x=${node.x + 12} y=${node.y + 42} class="chain-id">${clipped(node.id, 23)}</text>
+    <text><tspan x=${node.x + PAD} y=${node.y + 23} class="chain-type">${type}</tspan>${" "}<tspan x=${node.x + PAD} y=${node.y + 42} class="chain-id">${clipped(node.id, most)}</tspan></text>
   </a>`;
 }
 
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, (most >> 1) - 1)}…${text.slice(text.length - (most >> 1))}` : text);
+
+// boxes as wide as the longest name, within reason
+function fitting(way, { nodes }) {
+  const longest = Math.max(...nodes.map((node) => Math.max(node.id.length, node.type.length + 4)));
+  const width = Math.round(Math.min(WIDEST, Math.max(way.box.width, longest * LETTER + 2 * PAD)));
+  return { ...way, box: { ...way.box, width } };
+}
 
 function Item({ node, depth, edge, here }) {
   const by = edge === null ? "a command from outside" : `${edge.saga ? `saga ${edge.saga}, because of ` : "because of "}${edge.from}`;

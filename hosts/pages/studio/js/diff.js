@@ -29,6 +29,7 @@ function value(label, before, after, depth, comma) {
   if (after === NOTHING) return whole(label, before, depth, "removed", comma);
   if (alike(before, after)) return inside(label, before, after, depth, comma);
   if (same(before, after)) return whole(label, after, depth, "same", comma);
+  if (before === null && holds(after)) return whole(label, after, depth, "added", comma); // it began to be
   if (holds(before) || holds(after)) {
     return [...whole(label, before, depth, "removed", comma), ...whole(label, after, depth, "added", comma)];
   }

@@ -40,7 +40,7 @@ function instant(value) {
 
 // The texts that a form starts with: the samples; else the defaults. Of choices it is always one that is there.
 export function start(fields, samples = {}) {
-  return Object.fromEntries(fields.map((field) => [field.graphql, shown(field, first(field, samples[field.graphql] ?? field.default ?? field.sample))]));
+  return Object.fromEntries(fields.map((field) => [field.graphql, shown(field, first(field, samples[field.graphql] ?? field.default))]));
 }
 
 function first(field, value) {
@@ -124,6 +124,8 @@ function named(place = "") {
   return name;
 }
 
+const TYPES = { int: "a whole number", str: "text", float: "a number", decimal: "a number", array: "a list", object: "an object" };
+
 // A refusal without the place, which is where it stands, and without what GraphQL and msgspec say around it.
 function plain(message, place) {
   const said = message.startsWith(`${place}: `) ? message.slice(place.length + 2) : message;
@@ -131,6 +133,8 @@ function plain(message, place) {
   const short = said
     .replace(/^the command does not fit: /, "")
     .replace(/ - at `\$[^`]*`$/, "")
+    .replace(/^Expected `(\w+)`/, (_, type) => `expected ${TYPES[type] ?? type}`)
+    .replaceAll("`", "")
     .replace(/^Variable '\$\w+' got invalid value .*?; /s, "")
     .replace(/^Field '\w+' of required type '[^']*' was not provided\.?$/, "is needed");
   return inner ? `${inner.replace(/^\./, "")}: ${short}` : short;

@@ -11,7 +11,7 @@ const LONG = 60;
 export function Input({ field, kind, value, error, change }) {
   const input = inputOf(field);
   if (input === "checkbox") return html`<${Checkbox} field=${field} value=${value} error=${error} change=${change} />`;
-  const says = [field.doc, input === "datetime-local" ? zoned(value) : NOTES[input], field.required ? "" : "may be left empty"].filter(Boolean).join(" · ");
+  const says = [input === "select" ? field.doc.replace(/\s*One of [^.]*\./, "") : field.doc, input === "datetime-local" ? zoned(value) : NOTES[input]].filter(Boolean).join(" · ");
   return html`<${Field} label=${field.graphql} hint=${says} error=${error} required=${field.required}>
     ${(given) => html`<${Inside} ...${{ given, input, field, kind, value: value ?? "", change }} />`}
   <//>`;

@@ -1,15 +1,15 @@
 // Values that a command's form begins with, taken from what really happened: an event of the same kind that has the same fields.
 
 // Samples by GraphQL name. `event` is the first event of a stream of the command's kind, or null; `id` the stream's id.
-// A command whose fields are all in a stream's first event begins a stream, so it gets an id of its own; any other goes to that stream.
+// What need not be said is left to its default. A command whose fields are all in a stream's first event begins a stream, so it gets an id of its own; any other goes to that stream.
 export function samplesOf(fields, event, id, { now = new Date(), dice = Math.random } = {}) {
-  const samples = Object.fromEntries(fields.map((field) => [field.graphql, field.sample ?? byType(field, now)]));
+  const samples = Object.fromEntries(fields.map((field) => [field.graphql, field.required ? made(field, now) : (field.default ?? undefined)]));
   if (event === null) return samples;
   const has = (field) => Object.hasOwn(event.data, field.name);
   const begins = fields.filter((field) => field.required).every(has);
   for (const field of fields) {
     if (field.id) samples[field.graphql] = id;
-    else if (has(field) && !isMine(field)) samples[field.graphql] = event.data[field.name];
+    else if (has(field) && field.required && !isMine(field)) samples[field.graphql] = event.data[field.name];
   }
   return begins ? renamed(fields, samples, dice) : samples;
 }
@@ -17,11 +17,12 @@ export function samplesOf(fields, event, id, { now = new Date(), dice = Math.ran
 // A sample that is a person was made for the visitor: with another's name they would not see what they wrote.
 const isMine = (field) => typeof field.sample === "string" && field.type === "String" && !/-1$/.test(field.sample);
 
-function byType(field, now) {
-  if (field.default !== null && field.default !== undefined) return field.default;
+// times are now, everything else is what the schema's examples say
+function made(field, now) {
+  if (field.list) return field.sample ?? [];
   if (field.type === "DateTime") return now.toISOString().slice(0, 16) + ":00Z";
   if (field.type === "Date") return now.toISOString().slice(0, 10);
-  return undefined;
+  return field.sample ?? undefined;
 }
 
 // Another id of the same look: its last whole number moved on, in fields that repeat it as well (flight UA-1545, number 1545).

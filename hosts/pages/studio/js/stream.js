@@ -16,14 +16,14 @@ export function Stream({ model, name, at: asked }) {
   const stream = useStream(name);
   const [at, setAt] = useVersion(name, asked, stream.version);
   useEffect(() => {
-    stream.need(at, at);
+    stream.need(Math.max(1, at), Math.max(1, at));
   }, [at, stream.version]);
   const kind = model.kinds.find((one) => one.name === stream.kind);
   if (stream.error?.status === 404) return html`<${Nowhere} name=${name} error=${stream.error} />`;
   if (!stream.loaded) return html`<${Head} name=${name} />${stream.error ? html`<${Problem} error=${stream.error} again=${() => stream.need(1, 1)} />` : html`<${Loading} what="events" />`}`;
   return html`
     <${Head} name=${name} kind=${kind} version=${stream.version} />
-    ${stream.error && html`<${Lost} />`}
+    ${stream.error && stream.error.status !== 0 && html`<${Lost} />`}
     <div class=${stream.error ? "stale" : ""}>
       <${Travel} at=${at} version=${stream.version} onMove=${setAt} event=${stream.at(at)?.[0]} />
       <div class="streams-columns">
@@ -31,10 +31,8 @@ export function Stream({ model, name, at: asked }) {
           <h2 id="streams-events">Events</h2>
           <${Timeline} stream=${stream} at=${at} onMove=${setAt} />
         </section>
-        <div class="streams-side">
-          <${State} name=${name} at=${at} />
-          <${Event} at=${at} name=${name} events=${stream.at(at)} />
-        </div>
+        <${State} name=${name} at=${at} />
+        ${at > 0 ? html`<${Event} at=${at} name=${name} events=${stream.at(at)} />` : html`<${Unbegun} first=${stream.at(1)?.[0]} />`}
       </div>
       ${at > 0 && html`<${Chain} name=${name} version=${at} grown=${stream.version} />`}
     </div>
@@ -134,18 +132,24 @@ function useStates(name, at) {
 
 function State({ name, at }) {
   const { at: of, before, after, error } = useStates(name, at);
-  return html`<section class="panel" aria-labelledby="streams-state">
+  return html`<section class="panel streams-state" aria-labelledby="streams-state">
     <h2 id="streams-state">State ${of !== null && html`<span class="quiet">${of === 0 ? "to begin with" : `at version ${number(of)}`}</span>`}</h2>
-    ${error && html`<${Problem} error=${error} />`}
+    ${error && (error.status === 0 ? html`<p class="quiet">The state at ${number(at)} comes when the server is back.</p>` : html`<${Problem} error=${error} />`)}
     ${of === null ? !error && html`<${Loading} what="state" />` : html`<${Changes} before=${before} after=${after} first=${of === 0} />`}
   </section>`;
 }
 
 function Event({ name, at, events }) {
-  if (at === 0) return null;
-  return html`<section class="panel" aria-labelledby="streams-event">
+  return html`<section class="panel streams-event" aria-labelledby="streams-event">
     <h2 id="streams-event">Event ${number(at)}</h2>
     ${events === null ? html`<${Loading} what="event" />` : events.map((event) => html`<${Told} event=${event} name=${name} />`)}
+  </section>`;
+}
+
+function Unbegun({ first }) {
+  return html`<section class="panel streams-event" aria-labelledby="streams-event">
+    <h2 id="streams-event">No event yet</h2>
+    <p class="quiet">The state is what a stream begins with.${first && html` Then comes <strong>${first.type}</strong>, ${time(first.time)}.`}</p>
   </section>`;
 }
 

@@ -2,7 +2,8 @@
 
 import { css, html, number, operate, to, usePolled, useState } from "../core.js";
 import { Told, useOperation } from "../operating.js";
-import { Badge, Dialog, Empty, Loading, Lost, Problem } from "../ui.js";
+import { Standing } from "../standing.js";
+import { Badge, Dialog, Empty } from "../ui.js";
 
 css("letters");
 
@@ -10,7 +11,8 @@ const EVERY_MS = 2_000;
 const SHOWN = 50;
 
 export default function View() {
-  const { data, error, loading, stale, again } = usePolled("letters", {}, EVERY_MS);
+  const polled = usePolled("letters", {}, EVERY_MS);
+  const { data, stale, again } = polled;
   const operation = useOperation();
   const [dropping, setDropping] = useState(null);
   const [shown, setShown] = useState(SHOWN);
@@ -31,9 +33,7 @@ export default function View() {
     </header>
     ${letters.length > 0 && html`<p class="letters-what quiet">Each is a stream that one part has parked because it could not take an event. Everything else goes on; later events of the stream wait in the store, none is lost.</p>`}
     <${Told} told=${operation.told} />
-    ${stale && data && html`<${Lost} />`}
-    ${error && !data && html`<${Problem} error=${error} again=${again} />`}
-    ${loading && html`<${Loading} what="letters" />`}
+    <${Standing} polled=${polled} what="letters" />
     ${data && letters.length === 0 && html`<${Nothing} />`}
     <ul class=${`letters-list ${stale ? "stale" : ""}`}>
       ${letters.slice(0, shown).map((letter) => html`<${Letter} key=${keyOf(letter)} letter=${letter} busy=${operation.busy} disabled=${stale || operation.busy !== ""} redrive=${redrive} drop=${setDropping} />`)}

@@ -2,8 +2,9 @@
 
 import { admin, css, html, number, usePolled, useState } from "../core.js";
 import { Told, useOperation } from "../operating.js";
+import { Standing } from "../standing.js";
 import { next, reasons, standing } from "../steps.js";
-import { Badge, Loading, Lost, Problem } from "../ui.js";
+import { Badge, Loading, Problem } from "../ui.js";
 
 css("letters");
 css("rebuilds");
@@ -19,27 +20,27 @@ const STEPS = [
 const STANDING = {
   idle: ["live", "good"],
   filling: ["filling", "accent"],
+  behind: ["not filled yet", "warn"],
   filled: ["filled, not yet live", "accent"],
   swapping: ["swapping", "warn"],
   replaced: ["swapped, old rows still there", "warn"],
   failed: ["failed", "bad"],
 };
-const DONE = { start: "is being filled", swap: "has new rows now", finish: "has dropped its old rows", abort: "has dropped its new rows" };
+const DONE = { start: "filling has begun", swap: "the new rows are live", finish: "the old rows are dropped", abort: "the new rows are dropped" };
 
 export default function View({ model }) {
-  const { data, error, loading, stale, again } = usePolled("rebuilds", {}, EVERY_MS);
+  const polled = usePolled("rebuilds", {}, EVERY_MS);
+  const { data, stale, again } = polled;
   const operation = useOperation();
   const run = async (group, step) => {
-    await operation.act(`${group} ${step}`, "rebuild", { group, step }, () => `${group} ${DONE[step]}.`);
+    await operation.act(`${group} ${step}`, "rebuild", { group, step }, () => `${group}: ${DONE[step]}.`);
     again();
   };
   return html`
     <h1>Rebuilds</h1>
     <p class="quiet rebuilds-what">The store is the truth, so rows can always be made anew: after a change of code, or to be sure. Parts of one group share their rows' generation.</p>
     <${Told} told=${operation.told} />
-    ${stale && data && html`<${Lost} />`}
-    ${error && !data && html`<${Problem} error=${error} again=${again} />`}
-    ${loading && html`<${Loading} what="groups" />`}
+    <${Standing} polled=${polled} what="groups" />
     <div class=${stale ? "stale" : ""}>
       ${(data?.groups ?? []).map((group) => html`<${Group} key=${group.group} group=${group} parts=${model.groups.find(({ name }) => name === group.group)?.parts ?? []} busy=${operation.busy} disabled=${stale || operation.busy !== ""} run=${run} />`)}
     </div>
@@ -59,7 +60,7 @@ function Group({ group, parts, busy, disabled, run }) {
     }
   };
   const act = (step) => (step === "compare" ? compare() : (setComparison(null), run(group.group, step)));
-  const label = (step, title) => (step === "start" && group.green !== null ? "Go on filling" : title);
+  const label = (step, title) => (step === "start" && ["behind", "failed"].includes(standing(group)) ? "Go on filling" : title);
   const title = `rebuilds-${group.group}`;
   return html`<section class="panel rebuilds-group" aria-labelledby=${title}>
     <header>
@@ -118,8 +119,8 @@ function Part({ part, live, green }) {
     [part.only_green, `only in ${green}`],
   ].filter(([n]) => n > 0);
   return html`<div class="rebuilds-part">
-    <h3>${part.part} <span class="quiet">${number(part.live_rows)} and ${number(part.green_rows)} rows${part.cut && ", as far as was looked"}</span></h3>
-    <p>${counts.length ? counts.map(([n, what]) => html`<${Badge} tone="warn" key=${what}>${number(n)} ${what}<//> `) : html`<${Badge} tone="good">the same<//>`}</p>
+    <h3>${part.part}</h3>
+    <p><span class="quiet">${number(part.live_rows)} and ${number(part.green_rows)} rows${part.cut && ", as far as was looked"}</span> ${counts.length ? counts.map(([n, what]) => html`<${Badge} tone="warn" key=${what}>${number(n)} ${what}<//> `) : html`<${Badge} tone="good">the same<//>`}</p>
     ${part.examples.length > 0 && html`<div class="table" role="region" aria-label=${`Rows of ${part.part} that differ`} tabindex="0"><table>
       <thead><tr><th scope="col">Row</th><th scope="col">Field</th><th scope="col">Generation ${live}, live</th><th scope="col">Generation ${green}, new</th></tr></thead>
       <tbody>${part.examples.flatMap((row) => differing(row).map(([field, before, after], n) => html`<tr key=${`${row.key} ${field}`}>

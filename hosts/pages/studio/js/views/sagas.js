@@ -2,7 +2,8 @@
 
 import { css, html, number, time, to, usePolled, useState } from "../core.js";
 import { Told, useOperation } from "../operating.js";
-import { Badge, Empty, Loading, Lost, Problem } from "../ui.js";
+import { Standing } from "../standing.js";
+import { Badge, Empty } from "../ui.js";
 import { until } from "../until.js";
 
 css("letters");
@@ -24,8 +25,9 @@ let kept = { saga: "", state: "" };
 export default function View({ model }) {
   const [asked, setAsked] = useState(kept);
   const [limit, setLimit] = useState(LIMIT);
-  const ask = (more) => (setLimit(LIMIT), setAsked((kept = { ...asked, ...more })));
-  const { data, error, loading, stale, again } = usePolled("sagas", { ...asked, limit }, EVERY_MS);
+  const ask = (more) => (setLimit(LIMIT), operation.tell(null), setAsked((kept = { ...asked, ...more })));
+  const polled = usePolled("sagas", { ...asked, limit }, EVERY_MS);
+  const { data, stale, again } = polled;
   const flow = usePolled("flow", {}, EVERY_MS);
   const operation = useOperation();
   const unstick = async ({ saga, stream }) => {
@@ -44,9 +46,7 @@ export default function View({ model }) {
     </div>
     ${flow.data?.clock && html`<p class="sagas-clock quiet">The sagas' clock says <time datetime=${flow.data.clock}>${time(flow.data.clock)}</time>; timers go by it.</p>`}
     <${Told} told=${operation.told} />
-    ${stale && data && html`<${Lost} />`}
-    ${error && !data && html`<${Problem} error=${error} again=${again} />`}
-    ${loading && html`<${Loading} what="sagas" />`}
+    <${Standing} polled=${polled} what="sagas" />
     ${data && data.sagas.length === 0 && html`<${Nothing} state=${asked.state} total=${total} />`}
     <ul class=${`sagas-list ${stale ? "stale" : ""}`}>
       ${(data?.sagas ?? []).map((one) => html`<${One} key=${`${one.saga} ${one.tenant} ${one.key}`} one=${one} clock=${flow.data?.clock} busy=${operation.busy} disabled=${stale || operation.busy !== ""} unstick=${unstick} />`)}
@@ -80,6 +80,7 @@ function One({ one, clock, busy, disabled, unstick }) {
       <p><${Badge} tone=${tone} title=${why}>${title}<//> <span class="quiet">${one.saga}</span></p>
     </div>
     <${Row} row=${one.row} />
+    ${one.outputs.length === 0 && html`<p class="quiet">It has nothing to send, and goes on with the next event.</p>`}
     ${one.outputs.length > 0 && html`<ul class="sagas-outputs">${one.outputs.map((output, n) => html`<${Output} key=${n} output=${output} clock=${clock} />`)}</ul>`}
     ${stuck.map((stream) => html`<p class="sagas-actions" key=${stream}><button type="button" class="primary" disabled=${disabled} onClick=${() => unstick({ saga: one.saga, stream })} aria-label=${`Try again what ${one.saga} sends for ${stream}`}>${busy === `${one.saga} ${stream}` ? "At it …" : "Try again"}</button></p>`)}
   </li>`;

@@ -2,7 +2,7 @@
 
 import { admin, css, html, number, to, useEffect, usePolled, useRef, useState } from "../core.js";
 import { Stream } from "../stream.js";
-import { Badge, Empty, Field, Loading, Lost, Problem } from "../ui.js";
+import { Badge, Empty, Field, Loading, Problem } from "../ui.js";
 
 css("streams");
 
@@ -36,7 +36,6 @@ function Finder({ model }) {
         ${(given) => html`<input ...${given} type="search" autocomplete="off" spellcheck="false" value=${prefix} placeholder=${kind ? "" : `${model.kinds[0]?.name ?? "kind"}-`} onInput=${(event) => ask({ prefix: event.target.value })} />`}
       <//>
     </form>
-    ${recent.stale && html`<${Lost} />`}
     <div class=${recent.stale ? "stale" : ""}>
       ${!looking && html`<${Recent} streams=${recent.data?.streams} />`}
       <${Found} kind=${kind} prefix=${prefix} looking=${looking} />
@@ -99,8 +98,8 @@ function Found({ kind, prefix, looking }) {
     <ul class="streams-list panel">
       ${streams.map(
         (one) => html`<li key=${one.stream}><a href=${to("streams", one.stream)}>
+          <span><${Badge}>${one.kind}<//></span>
           <span class="streams-name">${one.tenant && html`<span class="quiet">${one.tenant}/</span>`}${one.id}</span>
-          <${Badge}>${one.kind}<//>
           <span class="quiet streams-count">${events(one.version)}</span>
         </a></li>`,
       )}

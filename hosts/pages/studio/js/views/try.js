@@ -13,6 +13,8 @@ css("try");
 const RESULTS = 12;
 const AGAIN = ["AWAY", "UNAVAILABLE", "CONFLICT"]; // it may have taken effect: the same key makes sending again safe
 
+const WIDE = window.matchMedia("(min-width: 1200px)");
+
 const typed = new Map(); // command -> its texts, kept while the page is open
 const results = []; // the newest first
 
@@ -119,8 +121,7 @@ function Form({ command }) {
       </p>
       <div role="status">${done && html`<${Done} made=${done} />`}</div>
     </form>
-    <${Said} command=${command} texts=${texts} />
-    <${Before} done=${done} />
+    <div class="try-aside"><${Said} command=${command} texts=${texts} /><${Before} done=${done} /></div>
   </div>`;
 }
 
@@ -159,10 +160,10 @@ const Done = ({ made }) => html`<div class="try-done">
 function Said({ command, texts }) {
   const { input, errors } = variables(command.fields, texts);
   const wrong = Object.keys(errors).length;
-  return html`<details class="panel try-said">
+  return html`<details class="panel try-said" open=${WIDE.matches}>
     <summary>The same in GraphQL</summary>
     <pre tabindex="0" aria-label="Mutation">${mutation(command)}</pre>
-    <pre tabindex="0" aria-label="Variables">${JSON.stringify({ input, key: "one for every time it is meant anew" }, null, 2)}</pre>
+    <pre tabindex="0" aria-label="Variables">${JSON.stringify({ input, key: "a fresh one for each sending" }, null, 2)}</pre>
     ${wrong > 0 && html`<p class="quiet">Without what cannot be sent yet: ${Object.keys(errors).join(", ")}.</p>`}
   </details>`;
 }
