@@ -11,10 +11,16 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.seconds import longest_first
 from tests.servers import kafka, postgres
 
 settings.register_profile("trimaran", deadline=None)  # a busy machine is no failure
 settings.load_profile("trimaran")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    items[:] = longest_first(items)
 
 
 @pytest.fixture(scope="session")

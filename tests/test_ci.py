@@ -9,6 +9,7 @@ import pytest
 
 from cli import test as command
 from tests.rounds import amount, rounds
+from tests.seconds import SECONDS, longest_first
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,6 +67,14 @@ def test_the_default_run_lints_types_and_tests_and_the_full_run_only_repeats() -
     assert words[:2] == ["env", "TRIMARAN_FULL=1"]
     assert words[-2:] == ["-m", "rounds"]
     assert all(shutil.which(words[0]) for _, words in command.steps(False, ()))
+
+
+def test_the_longest_files_begin_first_and_every_one_that_is_named_is_there(request: pytest.FixtureRequest) -> None:
+    assert [name for name in SECONDS if not (ROOT / name).exists()] == []
+    items = request.session.items
+    assert sorted(item.nodeid for item in longest_first(items)) == sorted(item.nodeid for item in items)
+    named = [next((name for name in SECONDS if item.nodeid.startswith(name)), "") for item in longest_first(items)]
+    assert [SECONDS.get(name, 0) for name in named] == sorted((SECONDS.get(name, 0) for name in named), reverse=True)
 
 
 def test_a_fifth_of_the_rounds_and_the_rest_make_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from apps.shop import (
 from providers.memory.chaos import Chaos
 from runtime.errors import Rejected
 from tests.apps.stepping import Stepping
+from tests.rounds import rounds
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CUPS = 7
@@ -56,9 +57,10 @@ def opened(chaos: Chaos | None = None) -> Stepping:
     return shop
 
 
+@pytest.mark.rounds
 def test_every_schedule_ends_in_one_outcome_an_order_with_goods_and_money_conserved() -> None:
     seen: set[str] = set()
-    for seed in range(150):
+    for seed in range(rounds(150)):
         chance = random.Random(seed)
         shop = opened(Chaos(seed, duplicate=0.2, shuffle_window=4, drop=0.2))
         for number in range(4):
