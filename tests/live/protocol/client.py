@@ -4,15 +4,17 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from socket import SHUT_RDWR
 from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.patience import PATIENCE_S
+
 SUBPROTOCOL = "graphql-transport-ws"
-PATIENCE_S = 20.0  # machines are busy
 IN_BAND = re.compile(r"(\d{4}): (.*)")
 
 type Message = dict[str, Any]
@@ -137,7 +139,15 @@ class Client:
 
     def vanish(self) -> None:
         """Break off without a word."""
-        self.socket.socket.close()
+        vanish(self.socket)
+
+
+def vanish(socket: ClientConnection) -> None:
+    """The client is gone, and the thread that read for it: closing the descriptor alone would leave that one waiting for ever."""
+    with suppress(OSError):  # the other side may have been first
+        socket.socket.shutdown(SHUT_RDWR)
+    socket.recv_events_thread.join(PATIENCE_S)
+    assert not socket.recv_events_thread.is_alive()
 
 
 def _ended(closed: ConnectionClosed) -> Ended:

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from tests.live.protocol import fields
-from tests.live.protocol.client import PATIENCE_S, Client, Message
+from tests.live.protocol.client import Client, Message
 from tests.live.protocol.drivers import HEAD_OF_LINE, NO_GENERATORS, UNORDERED, Driver
+from tests.patience import PATIENCE_S
 
 FOLLOW = "subscription($c: String!) { total(counter: $c) { row { value } snapshot cursor } }"
 SLOW = "query($seconds: Float!, $name: String) { slow(seconds: $seconds, name: $name) }"
