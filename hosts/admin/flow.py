@@ -19,6 +19,7 @@ from runtime.flow.project import consumer_group
 
 WAIT_S = 0.4  # for answers that are under way
 SOON_S, SELDOM_S, MEMBERS_S = 0.5, 2.0, 5.0  # between two questions: cheap ones, lists, and what costs a broker something
+CLOSE_S = 2.0
 OUTPUTS = 1_000  # of a saga that are looked at; `cut` says that there are more
 
 
@@ -45,6 +46,12 @@ class Flow:
         self._questions: list[Known[Any]] = [self._clock, self._epoch, self._backlog, *(one for each in several for one in each.values())]
         self._pushes = Rate()
         self._figures: dict[str, int] = {}
+
+    def close(self) -> None:
+        """No question is under way when the stores close; one that hangs is left behind."""
+        until_s = time.monotonic() + CLOSE_S
+        for question in self._questions:
+            question.answer(until_s)
 
     def _of_group[T](self, name: str, ask: Callable[[str], T]) -> Callable[[], T | None]:
         def answer() -> T | None:
