@@ -60,6 +60,9 @@ def sagas(admin: Admin, asked: Mapping[str, str]) -> object:
             for one in ones:
                 found[_state(one, taking_back)].append(one)
     shown = [(each, one) for each in STATES if not state or each == state for one in found[each]][:limit]
+    if cut:
+        for _, one in shown:
+            one.row = one.row or next(_rows(admin.local.reading, one.saga, one.key), ("", None))[1]
     return {
         "counts": {each: len(ones) for each, ones in found.items()},
         "sagas": [_told(admin.app, each, one) for each, one in shown],
@@ -88,12 +91,12 @@ def _all(rows: ReadStore, reading: Reading, app: App, fold: SagaFold) -> tuple[l
     return sorted(found.values(), key=lambda one: one.key), whole
 
 
-def _rows(reading: Reading, saga: str) -> Iterator[tuple[str, str]]:
-    """The stored states by key; none of a saga that was never projected."""
+def _rows(reading: Reading, saga: str, only: str = "") -> Iterator[tuple[str, str]]:
+    """The stored states by key (or that of one key); none of a saga that was never projected."""
     cursor = ""
     while True:
         try:
-            _, page = run(reading.query(saga, Query(first=PAGE, cursor=cursor, tenant=None)))
+            _, page = run(reading.query(saga, Query(first=PAGE, cursor=cursor, tenant=None, key=only)))
         except Stopped:
             return
         for key, row in page.rows:

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from graphql import parse, validate
+from graphql import GraphQLInputObjectType, parse, validate
 
 from apps import flights, shop
 from hosts.admin import Admin
@@ -88,7 +88,9 @@ def test_a_form_filled_with_the_samples_is_valid_graphql() -> None:
             if command["mutation"] is not None:
                 text = f"mutation ($input: {command['input']}!) {{ {command['mutation']}(input: $input) {{ token }} }}"
                 assert validate(schema, parse(text)) == []
-                assert {field["graphql"] for field in command["fields"]} == set(schema.type_map[command["input"]].fields)
+                taken = schema.type_map[command["input"]]
+                assert isinstance(taken, GraphQLInputObjectType)
+                assert {field["graphql"] for field in command["fields"]} == set(taken.fields)
 
 
 def test_choices_defaults_and_lists_are_those_of_the_types() -> None:
@@ -179,7 +181,7 @@ def test_the_looks_of_the_apps_fit_and_have_the_names_of_graphql() -> None:
     assert {look["kind"] for look in told(shop.app)["looks"]} == {"chart"}
 
 
-BOARD = {"part": "board", "at": "scheduled", "what": ("carrier",), "place": "destination"}
+BOARD: dict[str, Any] = {"part": "board", "at": "scheduled", "what": ("carrier",), "place": "destination"}
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,6 @@ def test_the_generation_that_was_replaced_is_folded_on_until_it_is_dropped(house
 
 
 def test_a_saga_is_rebuilt_and_sends_nothing_twice(house: House) -> None:
-    house.local.events.store.read("stock-tea", 0, 100)
     before = [(head.stream, head.version) for head in house.local.events.store.heads("", 100)]
     step(house, "start", "selling")
     assert filled(house, "selling")["job"]["step"] == "filled"
@@ -172,7 +171,7 @@ def holding(house: House) -> tuple[threading.Event, threading.Event]:
         gate.wait(30)
         return bulk(*arguments)
 
-    house.local.events.store.bulk = held  # type: ignore[method-assign]
+    house.local.events.store.bulk = held  # type: ignore[method-assign,assignment]
     return gate, reached
 
 
@@ -182,7 +181,7 @@ def test_a_fill_that_fails_says_why_and_goes_on_when_it_is_started_again(house: 
     def broken(*arguments: Any) -> Any:
         raise ValueError("a disk that hums")
 
-    house.local.events.store.bulk = broken  # type: ignore[method-assign]
+    house.local.events.store.bulk = broken  # type: ignore[method-assign,assignment]
     step(house, "start")
     assert filled(house)["job"] == {"step": "failed", "folded": 0, "error": "internal error: ValueError"}
     house.local.events.store.bulk = bulk  # type: ignore[method-assign]
