@@ -17,6 +17,12 @@ test("any other command goes to the stream that is there, now", () => {
   assert.deepEqual(samplesOf(fields, scheduled, "f-7", told), { flight: "f-7", at: "2026-05-01T10:20:00Z", delay: 1 });
 });
 
+test("what comes next comes after what was told, also in a replay of the past", () => {
+  const fields = [field("flight", "String", { id: true }), field("at", "DateTime")];
+  const event = { data: { ...scheduled.data, scheduled: "2013-01-01T10:15:00Z", date: "2013-01-01" } };
+  assert.equal(samplesOf(fields, event, "f-7", told).at, "2013-01-01T10:15:00Z");
+});
+
 test("what is made for the visitor stays the visitor's", () => {
   const fields = [field("order", "String", { id: true }), field("customer", "String", { sample: "ann" }), field("sku", "String", { sample: "sku-1" })];
   const placed = { data: { order: "o-9", customer: "bob", sku: "tea" } };

@@ -6,7 +6,7 @@ import { Loading, Problem } from "./ui.js";
 
 const GROWN_MS = 3_000;
 const NARROW = 640;
-const LETTER = 6.8; // pixels of a letter of an id
+const LETTER = 7.3; // pixels of a letter of an id
 const PAD = 12;
 const WIDEST = 280;
 
@@ -26,9 +26,13 @@ export function Chain({ name, version }) {
 }
 
 function Picture({ chain, here }) {
-  const [box, direction] = useWay();
-  const way = fitting(direction, chain);
+  const [box, room] = useRoom();
+  const way = fitting(room, chain);
   const { width, height, nodes, edges } = layout(chain, way);
+  const [x, y] = middleOf(nodes.find((node) => node.id === here), way);
+  useEffect(() => {
+    box.current.scrollTo({ left: x - box.current.clientWidth / 2, top: y - box.current.clientHeight / 2 });
+  }, [here, width, height]);
   const alone = nodes.length === 1;
   return html`
     ${alone && html`<p class="quiet">It was a command from outside, and it has led to nothing else.</p>`}
@@ -49,17 +53,29 @@ function Picture({ chain, here }) {
 
 const backOf = (nodes, edge) => nodes.find((node) => node.id === edge.to)?.compensates;
 
-// across where there is room, down on a phone
-function useWay() {
+const middleOf = (node, { box }) => (node ? [node.x + box.width / 2, node.y + box.height / 2] : [0, 0]);
+
+// how wide the picture may be
+function useRoom() {
   const box = useRef(null);
-  const [way, setWay] = useState(ACROSS);
+  const [room, setRoom] = useState(1_000);
   useLayoutEffect(() => {
-    const measured = () => setWay(box.current && box.current.clientWidth < NARROW ? DOWN : ACROSS);
+    const measured = () => box.current && setRoom(box.current.clientWidth);
     measured();
     window.addEventListener("resize", measured);
     return () => window.removeEventListener("resize", measured);
   }, []);
-  return [box, way];
+  return [box, room];
+}
+
+// Across where there is room, down on a phone; boxes as wide as the longest name, if all layers fit side by side then.
+function fitting(room, chain) {
+  const way = room < NARROW ? DOWN : ACROSS;
+  const layers = way.down ? 1 : 1 + Math.max(...told(chain).map(({ depth }) => depth));
+  const share = (room - 8 - (layers - 1) * way.gap.along) / layers;
+  const longest = Math.max(...chain.nodes.map((node) => Math.max(node.id.length, node.type.length + 4))) * LETTER + 2 * PAD;
+  const width = Math.floor(Math.max(way.box.width, Math.min(WIDEST, longest, share)));
+  return { ...way, box: { ...way.box, width } };
 }
 
 function Label({ edge, back }) {
@@ -83,13 +99,6 @@ function Node({ node, box, here }) {
 }
 
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, (most >> 1) - 1)}…${text.slice(text.length - (most >> 1))}` : text);
-
-// boxes as wide as the longest name, within reason
-function fitting(way, { nodes }) {
-  const longest = Math.max(...nodes.map((node) => Math.max(node.id.length, node.type.length + 4)));
-  const width = Math.round(Math.min(WIDEST, Math.max(way.box.width, longest * LETTER + 2 * PAD)));
-  return { ...way, box: { ...way.box, width } };
-}
 
 function Item({ node, depth, edge, here }) {
   const by = edge === null ? "a command from outside" : `${edge.saga ? `saga ${edge.saga}, because of ` : "because of "}${edge.from}`;

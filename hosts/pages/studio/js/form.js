@@ -144,7 +144,10 @@ function plain(message, place) {
 export function mutation(command) {
   const title = command.mutation[0].toUpperCase() + command.mutation.slice(1);
   const type = command.input ?? `${command.name}Input`;
-  return (
-    `mutation ${title}($input: ${type}!, $key: String) {\n` + `  ${command.mutation}(input: $input, key: $key) { token replayed }\n}`
-  );
+  return `mutation ${title}($input: ${type}!, $key: String) {
+  ${command.mutation}(input: $input, key: $key) {
+    token
+    replayed
+  }
+}`;
 }

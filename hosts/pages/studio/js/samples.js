@@ -10,6 +10,7 @@ export function samplesOf(fields, event, id, { now = new Date(), dice = Math.ran
   for (const field of fields) {
     if (field.id) samples[field.graphql] = id;
     else if (has(field) && field.required && !isMine(field)) samples[field.graphql] = event.data[field.name];
+    else if (field.type === "DateTime" && field.required) samples[field.graphql] = then(event.data) ?? samples[field.graphql];
   }
   return begins ? renamed(fields, samples, dice) : samples;
 }
@@ -23,6 +24,12 @@ function made(field, now) {
   if (field.type === "DateTime") return now.toISOString().slice(0, 16) + ":00Z";
   if (field.type === "Date") return now.toISOString().slice(0, 10);
   return field.sample ?? undefined;
+}
+
+// the newest instant that an event names: what happens next to a flight of 2013 happens in 2013
+function then(data) {
+  const instants = Object.values(data).filter((value) => typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$/.test(value));
+  return instants.sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
 }
 
 // Another id of the same look: its last whole number moved on, in fields that repeat it as well (flight UA-1545, number 1545).

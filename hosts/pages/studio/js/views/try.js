@@ -7,6 +7,7 @@ import { mutate, newTraceparent } from "../live.js";
 import { samplesOf } from "../samples.js";
 import { split } from "../stream.js";
 import { Badge, Empty } from "../ui.js";
+import { witnessed } from "../witness.js";
 
 css("try");
 
@@ -96,7 +97,7 @@ function Form({ command }) {
     const key = unsure.current?.said === said ? unsure.current.key : crypto.randomUUID();
     const traceparent = newTraceparent();
     try {
-      const data = await mutate(mutation(command), { input, key }, { traceparent });
+      const data = await witnessed(command, input, () => mutate(mutation(command), { input, key }, { traceparent }));
       unsure.current = null;
       const made = { command: command.name, at: new Date(), key, ...data[command.mutation] };
       results.unshift(made);
