@@ -113,6 +113,12 @@ def test_latest_without_a_first_commit_skips_what_came_before_the_first_pod() ->
     assert (result.arrived, result.folded, result.waiting, result.skipped) == (100, 0, 0, 100)
 
 
+def test_with_a_first_commit_latest_skips_nothing_and_goes_on_where_it_was() -> None:
+    told = workload(Burst(at_s=0, events=100), Burst(at_s=600, events=100), trigger=Trigger(offset_reset_policy="latest"))
+    result = simulate(told)
+    assert (result.folded, result.skipped, result.wakings) == (200, 0, 2)
+
+
 def test_skew_leaves_the_hot_partition_to_one_pod() -> None:
     def seconds(shares: tuple[float, ...]) -> int:
         result = simulate(workload(Burst(at_s=0, events=6000), shares=shares))

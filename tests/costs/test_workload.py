@@ -36,6 +36,29 @@ def test_the_example_of_the_documentation_runs() -> None:
     assert result.wakings > 1
 
 
+def _documented() -> list[tuple[str, list[str]]]:
+    """The table under "Reading it": a setting, and what it makes of the example."""
+    section = (EXAMPLE.parents[1] / "scaling.md").read_text().partition("## Reading it")[2].partition("## ")[0]
+    rows = [
+        [cell.strip().removesuffix(" s") for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")
+    ]
+    return [(row[0].strip("`"), row[1:]) for row in rows[2:]]
+
+
+@pytest.mark.parametrize(("setting", "numbers"), _documented(), ids=[setting for setting, _ in _documented()])
+def test_the_documented_day_comes_out_as_it_is_told(setting: str, numbers: list[str]) -> None:
+    told = msgspec.to_builtins(parse(EXAMPLE.read_text()))
+    if " = " in setting:
+        path, value = setting.split(" = ")
+        section, name = path.split(".")
+        told[section][name] = int(value)
+    result = simulate(msgspec.convert(told, Workload))
+    fresh = result.freshness
+    assert fresh is not None
+    found = [f"{result.pod_hours:.2f}", *map(str, (result.wakings, fresh.p50_s, fresh.p99_s, result.peak_age_s))]
+    assert found == numbers
+
+
 @pytest.mark.parametrize(("hours", "seconds"), [(24, 86_400), (168, 604_800)])
 def test_a_profile_lasts_as_long_as_it_says(hours: int, seconds: int) -> None:
     assert parse(LEAST.replace("bursts = [{at_s = 0, events = 1}]", f"events_per_hour = {[1] * hours}")).seconds == seconds
