@@ -177,9 +177,9 @@ function Board({ model, look, part, number }) {
     <div class="board-bar">
       ${homes && homes.length > 1 && html`<div role="group" aria-label="Airport" class="board-homes">${homes.map((each) => html`<button type="button" key=${each} aria-pressed=${each === home} onClick=${() => setChosen(each)}>${each}</button>`)}</div>`}
       <div role="group" aria-label="Time" class="board-times">
-        <button type="button" onClick=${() => setShift(shift - 2 * HOUR)} aria-label="Two hours earlier">−2 h</button>
+        <button type="button" onClick=${() => setShift(shift - 2 * HOUR)} title="Two hours earlier">−2 h</button>
         <button type="button" aria-pressed=${shift === 0} onClick=${() => setShift(0)}>Now</button>
-        <button type="button" onClick=${() => setShift(shift + 2 * HOUR)} aria-label="Two hours later">+2 h</button>
+        <button type="button" onClick=${() => setShift(shift + 2 * HOUR)} title="Two hours later">+2 h</button>
         <button type="button" onClick=${fill}>Full screen</button>
       </div>
     </div>
