@@ -10,6 +10,7 @@ somebody pointed here (DNS rebinding) or that asks across origins gets nothing. 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -61,6 +62,7 @@ POST: dict[str, Told] = {
 }
 
 OPERATOR = "operator"
+THREADS = 8
 BODY_MAX = 64 * 1024
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 LOG = logging.getLogger("trimaran.admin")
@@ -80,7 +82,7 @@ def _reading(admin: Admin, work: Asked) -> Callable[[Request], Awaitable[Respons
             return _refused()
         if request.method != "GET":  # Starlette lets HEAD through
             return _response(_not_allowed(request))
-        return _response(await asyncio.to_thread(_replied, lambda: work(admin, parameters(request.url.query))))
+        return _response(await _on_a_thread(admin, lambda: work(admin, parameters(request.url.query))))
 
     return endpoint
 
@@ -94,9 +96,25 @@ def _acting(admin: Admin, work: Told) -> Callable[[Request], Awaitable[Response]
             refused = {"error": f"send Content-Length, at most {BODY_MAX:,}", "code": "LIMIT_EXCEEDED"}
             return _response((413 if length.isdigit() else 411, refused), {"Connection": "close"})
         body, told = await request.body(), dict(request.headers)
-        return _response(await asyncio.to_thread(_replied, lambda: work(admin, body, _admitted(admin, told))))
+        return _response(await _on_a_thread(admin, lambda: work(admin, body, _admitted(admin, told))))
 
     return endpoint
+
+
+async def _on_a_thread(admin: Admin, work: Callable[[], object]) -> Reply:
+    """On one of the admin's own: a store that hangs keeps no thread from the gateway and its /health."""
+    return await asyncio.get_running_loop().run_in_executor(admin.one(Threads).pool, _replied, work)
+
+
+class Threads:
+    """Where the endpoint's blocking calls run."""
+
+    def __init__(self, _: Admin) -> None:
+        self.pool = ThreadPoolExecutor(THREADS, "admin")
+
+    def close(self) -> None:
+        """Let them end."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _admitted(admin: Admin, headers: Mapping[str, str]) -> Identity:

@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from hosts.admin.knowing import Known
 from hosts.local import Local, open_local
 from hosts.local_gateway import LocalGateway, open_local_gateway
 from hosts.settings import Settings
+from runtime.domain import App
 from runtime.errors import Unavailable
 from runtime.ports import Output
 
@@ -56,9 +58,9 @@ class Bed:
 
 
 @contextmanager
-def served(told: Settings, *, started: bool = True) -> Iterator[Bed]:
+def served(told: Settings, *, app: App = shop.app, started: bool = True) -> Iterator[Bed]:
     with ExitStack() as stack:
-        local = open_local(told, shop.app, stack)
+        local = open_local(told, app, stack)
         gateway = open_local_gateway(local, told, lambda: (True, {}))
         stack.callback(gateway.serving.stop)
         if started:
@@ -112,6 +114,18 @@ def test_what_waits_is_seen_as_backlog_and_lag_before_the_projectors_run(tmp_pat
         assert (told["store"]["kind"], told["relay"]["total"], told["commands"]["total"]) == ("memory", 0, 3)
         assert group(told, "rows")["generation"] is None, "nobody folds yet, and that is said"
         assert group(told, "rows")["lag"] is None
+
+
+def test_on_kafka_each_group_has_its_lag_and_as_many_replicas_as_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka_url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = App(f"shop{uuid.uuid4().hex[:12]}", parts=shop.app.parts, api=shop.app.api)  # a topic of this test alone
+    with served(Settings(app.name, MEMORY, MEMORY, kafka_url, port=0), app=app) as bed:
+        bed.local.commands.send(shop.Restock("cup", 5))
+        told = bed.flow(lambda told: all(each["lag_total"] == 0 and each["replicas"] == 1 and each["total"] for each in told["groups"]))
+        assert told["bus"] == {"kind": "kafka", "partitions": 8}
+        assert [each["partition"] for each in group(told, "rows")["lag"]] == list(range(8))
 
 
 def test_outputs_are_counted_by_what_they_wait_for(bed: Bed) -> None:
