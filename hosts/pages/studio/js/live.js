@@ -134,7 +134,7 @@ async function refused(problem) {
 export function reopen() {
   const old = client;
   client = null;
-  if (old !== null) old.dispose();
+  if (old !== null) Promise.resolve(old.dispose()).catch(() => {}); // it may never have been connected
   connection.set("connecting");
   open();
 }

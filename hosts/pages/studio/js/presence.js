@@ -45,7 +45,7 @@ export function Notices() {
     ${presence === "away" && html`<div class="notice" role="status"><p><strong>The server is not there just now.</strong> What you see is what was last known. Reconnecting by itself …</p></div>`}
     ${presence === "refused" &&
     html`<div class="notice" role="status">
-      <p><strong>${settings.token ? "The server does not take this page’s token any more." : "Sign in to see what is yours."}</strong> Figures go on; rows and commands need a token.</p>
+      <p><strong>${settings.token ? "The server does not take this page’s token any more." : credentials.get() ? "The server does not take this token." : "Sign in to see what is yours."}</strong> Figures go on; rows and commands need a token.</p>
       ${settings.token ? html`<button type="button" onClick=${() => location.reload()}>Reload the page</button>` : html`<button type="button" onClick=${() => ask(true)}>Sign in with a token</button>`}
     </div>`}
     ${isOutdated &&

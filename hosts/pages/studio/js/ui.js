@@ -71,7 +71,7 @@ function Shown({ title, onClose, children }) {
   const outside = (event) => event.target === here.current && onClose();
   return html`<dialog ref=${here} class="dialog" aria-labelledby="dialog-title" onCancel=${cancelled} onClick=${outside}>
     <div class="dialog-inside">
-      <header><h2 id="dialog-title">${title}</h2><button type="button" class="plain" aria-label="Close" onClick=${onClose}>✕</button></header>
+      <div class="dialog-head"><h2 id="dialog-title">${title}</h2><button type="button" class="plain" aria-label="Close" onClick=${onClose}>✕</button></div>
       ${children}
     </div>
   </dialog>`;

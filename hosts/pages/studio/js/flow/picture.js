@@ -5,6 +5,7 @@ import { hops } from "./hops.js";
 import { layout } from "./layout.js";
 
 const BARS_MAX = 24; // partitions drawn one by one; more are drawn as the worst of their neighbours
+const UNSEEN = "not this browser"; // what other clients saw is not known here
 
 // `lit` is {hop id: {text, more}} of a trace: what it touched, the rest steps back
 export function Picture({ flow, model, lit = null, stale = false }) {
@@ -47,7 +48,7 @@ function Hop({ hop, card, lit, isTrace, isChosen, choose, withText }) {
   return html`<button type="button" class="hop ${state}" style=${box(card)} title=${hop.told} aria-pressed=${isChosen} onClick=${pick} onFocus=${pick} onMouseEnter=${pick}>
     <span class="hop-head"><span class="hop-title">${hop.title}</span>${hop.what && html`<span class="hop-what">${hop.what}</span>`}</span>
     ${withText && html`<span class="hop-told">${hop.told}</span>`}
-    ${isTrace ? html`<${Passed} lit=${lit} />` : html`<${Now} hop=${hop} withDevices=${!withText} />`}
+    ${isTrace ? html`<${Passed} lit=${lit} otherwise=${hop.id === "clients" ? UNSEEN : undefined} />` : html`<${Now} hop=${hop} withDevices=${!withText} />`}
   </button>`;
 }
 
@@ -65,8 +66,8 @@ function Now({ hop, withDevices }) {
 }
 
 // what a trace says of a hop
-function Passed({ lit }) {
-  if (!lit) return html`<span class="hop-figures">not on this way</span>`;
+function Passed({ lit, otherwise = "not on this way" }) {
+  if (!lit) return html`<span class="hop-figures">${otherwise}</span>`;
   return html`<span class="hop-main"><b>${lit.text}</b></span><span class="hop-figures">${lit.more}</span>`;
 }
 
@@ -78,7 +79,7 @@ function Devices() {
 function Back({ card, flow, lit, isTrace }) {
   return html`<div class="hop client ${lit ? "lit" : ""}" style=${box(card)}>
     <span class="hop-head"><span class="hop-title">Clients again</span></span>
-    ${isTrace ? html`<${Passed} lit=${lit} />` : html`<span class="hop-told">${flow.gateway.subscriptions ?? 0} subscriptions see a row change without asking again.</span>`}
+    ${isTrace ? html`<${Passed} lit=${lit} otherwise=${UNSEEN} />` : html`<span class="hop-told">${flow.gateway.subscriptions ?? 0} subscriptions see a row change without asking again.</span>`}
   </div>`;
 }
 
