@@ -6,20 +6,25 @@ browser and servers these are.
 
 import importlib.util
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.output import remark, say
 from runtime.errors import Misconfigured, Unavailable
 
+if TYPE_CHECKING:  # a checkout has the tests, an installation has not
+    from tests.studio.bed import Bed
+
 FIRST, LAST, SPEED = "2013-01-01", "2013-01-07", "14400"
+NOON, SLOWLY = "2013-01-03T17:00", "60"  # in New York, for the departure board: a minute of 2013 a second
 TAKEN_S = 600.0
 PICTURES = (
     "flow-light",
     "flow-dark",
     "trace",
     "stream",
-    "chain",
     "rows",
     "board",
     "charts",
@@ -47,8 +52,10 @@ def run(to: Path) -> None:
             here = Path(folder)
             remark(f"starting a shop, and the flights of {FIRST} to {LAST} …")
             shop = stack.enter_context(bed.running(_made(here / "shop")))
+            noon = stack.enter_context(_at_noon(_made(here / "noon")))
             flights = stack.enter_context(bed.flying(_made(here / "flights"), FIRST, LAST, SPEED, wait=False))
-            told = {"SHOP": shop.url, "FLIGHTS": flights.url, "LAST": LAST, "TO": str(here), "PICTURES": " ".join(PICTURES)}
+            told = {"SHOP": shop.url, "FLIGHTS": flights.url, "NOON": noon.url, "LAST": LAST}
+            told |= {"TO": str(here), "PICTURES": " ".join(PICTURES)}
             remark("taking pictures while they fly, which takes two minutes …")
             chromium.driven(bed.HERE / "screenshots.mjs", here / "browser", told, TAKEN_S)
             for name in PICTURES:
@@ -59,6 +66,18 @@ def run(to: Path) -> None:
         raise Misconfigured(str(missing)) from None
     except npm.Failed as failed:
         raise Unavailable(f"the pictures could not be taken: {failed}") from None
+
+
+@contextmanager
+def _at_noon(folder: Path) -> Iterator["Bed"]:
+    """A day replayed to its noon, and from there as slowly as a board can be read."""
+    from tests.studio import bed
+
+    day = NOON[:10]
+    with bed.flying(folder, day, day, SPEED, wait=False) as quick:
+        bed.until(lambda: quick.get("/admin/flow")["clock"] >= NOON, "it is noon", TAKEN_S)
+    with bed.flying(folder, day, day, SLOWLY, wait=False) as slow:
+        yield slow
 
 
 def _made(folder: Path) -> Path:

@@ -20,7 +20,7 @@ const mark = () => {
 const stand = () => {
   const one = document.activeElement;
   const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one);
-  const told = `${one.tagName.toLowerCase()} ${(one.getAttribute("aria-label") ?? one.textContent ?? "").trim().slice(0, 40)}`;
+  const told = `${one.tagName.toLowerCase()} ${(one.getAttribute("aria-label") || one.name || one.textContent || one.className).trim().slice(0, 40)}`;
   return { walked: one.dataset.walked, body: one === document.body, told, shown: (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none" };
 };
 

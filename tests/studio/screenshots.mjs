@@ -1,11 +1,13 @@
 // Takes the pictures of README and docs: flights while they fly, and a shop in which things go wrong.
 //
-// FLIGHTS and SHOP (where they run), LAST (the last day of the flights), PICTURES (the names), TO (a folder), CHROMIUM, CHROMIUM_FLAGS
+// FLIGHTS, NOON and SHOP (where they run), LAST (the last day of the flights), PICTURES (the names), TO (a folder), CHROMIUM, CHROMIUM_FLAGS
+import { writeFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const { FLIGHTS, SHOP, LAST, TO, PICTURES, CHROMIUM, CHROMIUM_FLAGS } = process.env;
+const { FLIGHTS, NOON, SHOP, LAST, TO, PICTURES, CHROMIUM, CHROMIUM_FLAGS } = process.env;
 const LATE_MS = 300_000;
 const DESK = { width: 1280, height: 800 };
+const BOARD = { width: 1180, height: 720 };
 const PHONE = { width: 360, height: 740 };
 const wanted = new Set(PICTURES.split(" "));
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS.split(" "), headless: true });
@@ -30,10 +32,14 @@ async function open(at, hash, { viewport = DESK, colorScheme = "light" } = {}) {
   return page;
 }
 
-async function take(name, page) {
+function keep(name, picture) {
   if (!wanted.delete(name)) throw new Error(`nobody wants a picture ${name}`);
+  writeFileSync(`${TO}/${name}.png`, picture);
+}
+
+async function take(name, page, { whole = false } = {}) {
   await page.mouse.move(0, 0);
-  await page.screenshot({ path: `${TO}/${name}.png`, animations: "disabled" });
+  keep(name, await page.screenshot({ animations: "disabled", fullPage: whole }));
   await page.context().close();
 }
 
@@ -69,21 +75,49 @@ await until("a saga is stuck", async () => (await admin(SHOP, "sagas")).counts.s
 
 const fly = await open(FLIGHTS, "flow");
 const dark = await open(FLIGHTS, "flow", { colorScheme: "dark" });
-const phone = await open(FLIGHTS, "flow", { viewport: PHONE, colorScheme: "dark" });
-const board = await open(FLIGHTS, "board", { colorScheme: "dark" });
-await until("noon of the third day", async () => (await admin(FLIGHTS, "flow")).clock >= "2013-01-03T17:00");
+await until("they fly", async () => (await admin(FLIGHTS, "flow")).clock >= "2013-01-02T17:00");
 await take("flow-light", fly);
 await take("flow-dark", dark);
-await take("phone", phone);
+await take("phone", await open(FLIGHTS, "flow", { viewport: PHONE, colorScheme: "dark" }));
+
+const board = await open(NOON, "board", { colorScheme: "dark", viewport: BOARD });
+await until("the board is full", () => board.evaluate(() => document.querySelectorAll("main tbody tr:not([aria-hidden])").length > 10));
 await take("board", board);
 
 // --- the shop, looked at
 
-await take("stream", await open(SHOP, `streams/order-${dear}?at=1`));
+const stream = await open(SHOP, `streams/order-${dear}?at=2`);
+await stream.getByRole("group", { name: "Picture of the chain" }).getByRole("link").nth(4).waitFor();
+await take("stream", stream, { whole: true });
 await take("letters", await open(SHOP, "letters"));
 await take("sagas", await open(SHOP, "sagas"));
 
-// PICTURES-REST
+// a command sent from its form, wrong first, and its way
+const form = await open(SHOP, "try/PlaceOrder");
+const field = (name) => form.locator(`main form [name="${name}"]`);
+const submit = () => form.locator("main form button[type=submit]").click();
+await until("the form is filled", async () => (await field("customer").inputValue()) === "ann");
+await field("order").fill("o-2000");
+await field("quantity").fill("0");
+await submit();
+await form.locator("main form [aria-invalid=true]").waitFor();
+const wrong = await form.screenshot({ animations: "disabled" });
+await field("quantity").fill("2");
+await submit();
+await form.getByRole("status").getByRole("link", { name: "its way, hop by hop" }).click();
+await form.getByText("project rows", { exact: true }).waitFor();
+await pause(2_500); // the newest hops are asked for once a second
+await take("trace", form, { whole: true });
+keep("try", wrong);
+
+// new rows beside the live ones
+const rebuilds = await open(SHOP, "rebuilds");
+const rows = rebuilds.getByRole("region", { name: /^rows/ });
+await rows.getByRole("button", { name: "Start", exact: true }).click();
+await rows.getByText("filled, not yet live").waitFor();
+await rows.getByRole("button", { name: "Compare", exact: true }).click();
+await rows.getByRole("region", { name: "Comparison" }).waitFor();
+await take("rebuilds", rebuilds);
 
 // --- when the week is over
 
