@@ -153,7 +153,7 @@ def demo(
         whole = _go(local, feeding, stop, json=json)
         seconds = time.monotonic() - started
         if whole and stay:
-            remark("every flight is there; GraphQL goes on until Ctrl-C")
+            remark("every flight is there; the studio and GraphQL go on until Ctrl-C")
             stop.wait()
         local.stop()
         if local.failure is not None:

@@ -70,7 +70,7 @@ def demo(
     json: Json = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="remove what an earlier run left and start from nothing")] = False,
     chaos: Annotated[int | None, typer.Option("--chaos", help="seed of a bus that repeats, shuffles and loses messages")] = None,
-    stay: Annotated[bool, typer.Option("--stay", help="go on answering GraphQL when the last flight is there, until Ctrl-C")] = False,
+    stay: Annotated[bool, typer.Option("--stay", help="go on with studio and GraphQL when the last flight is there, until Ctrl-C")] = False,
     app: Flights = "flights",
     events: Events = "",
     rows: Rows = "",
