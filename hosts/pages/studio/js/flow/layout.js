@@ -4,7 +4,7 @@
 //               │          ▲────── outbox ◀ saga ◀─┤
 //               └◀ gateway ◀── rows ◀ projector ◀──┘
 //
-//   narrow:  the same from top to bottom, the saga's way back in the gutter on the left, the bus's way past the sagas on the right
+//   narrow:  the same from top to bottom, ways back, and past others, in the gutters on the left and the right
 
 const TALL = 108;
 const GROUP = 124;
@@ -97,7 +97,7 @@ function backUp(a, b) {
 }
 
 function narrow(width, sagas, readers) {
-  const gutter = sagas.length ? 20 : 0;
+  const gutter = sagas.length || readers.length > 1 ? 20 : 0;
   const [x, w] = [gutter, width - 2 * gutter];
   const step = 30;
   const cards = {};
@@ -129,12 +129,16 @@ function narrow(width, sagas, readers) {
   for (const name of readers) {
     place(`group ${name}`, LONG_GROUP);
     if (before === "bus") down("bus", `group ${name}`, "read");
-    else pipes.push(pipe("bus", `group ${name}`, "read", past(cards.bus, cards[`group ${name}`], width - (gutter ? 9 : 0))));
+    else pipes.push(pipe("bus", `group ${name}`, "read", past(cards.bus, cards[`group ${name}`], width - 9)));
     before = "";
   }
   place("rows", LONG);
   place("gateway", LONG);
-  for (const name of readers.slice(-1)) down(`group ${name}`, "rows", "read");
+  readers.forEach((name, at) => {
+    const id = `group ${name}`;
+    if (at === readers.length - 1) down(id, "rows", "read");
+    else pipes.push(pipe(id, "rows", "read", along(cards[id], cards.rows, 9)));
+  });
   down("rows", "gateway", "read");
   place("back", 84);
   down("gateway", "back", "read");
@@ -148,8 +152,9 @@ function past(a, b, x) {
   return { d: `M${x1} ${y1}H${x - bend}Q${x} ${y1} ${x} ${y1 + bend}V${y2 - bend}Q${x} ${y2} ${x - bend} ${y2}H${x2}`, end: [x2, y2], turn: 180 };
 }
 
-// out at the left, up, and in at the left again
+// out at the left, up or down, and in at the left again
 function along(a, b, x) {
   const [y1, y2, bend] = [middle(a), middle(b), 9];
-  return { d: `M${a.x} ${y1}H${x + bend}Q${x} ${y1} ${x} ${y1 - bend}V${y2 + bend}Q${x} ${y2} ${x + bend} ${y2}H${b.x}`, end: [b.x, y2], turn: 0 };
+  const turned = y2 < y1 ? -bend : bend;
+  return { d: `M${a.x} ${y1}H${x + bend}Q${x} ${y1} ${x} ${y1 + turned}V${y2 - turned}Q${x} ${y2} ${x + bend} ${y2}H${b.x}`, end: [b.x, y2], turn: 0 };
 }

@@ -129,6 +129,7 @@ async function found(name) {
 function OneTrace({ name, flow, model }) {
   const { trace, error } = useTrace(name);
   useStore(sentChanges);
+  useEffect(() => window.scrollTo(0, 0), [name]);
   const all = useMemo(() => trace && steps(trace, model), [trace, sentChanges.get()]);
   if (!trace) {
     const isGone = error?.status === 404;
