@@ -1,7 +1,7 @@
 // The departure board, as people know it from an airport: what goes next from here, around the time it is in the app.
 
 import { css, html, to, useEffect, useMemo, useReducer, useRef, useState, usePolled } from "../core.js";
-import { Empty, Loading, Lost, Problem } from "../ui.js";
+import { Empty, Loading, Problem } from "../ui.js";
 import { clockIn, dayIn, remarkOf, shownAt, windowAt } from "../departures.js";
 import { Flaps } from "../flaps.js";
 import { LiveRows } from "../liverows.js";
@@ -183,7 +183,6 @@ function Board({ model, look, part, number }) {
         <button type="button" onClick=${fill}>Full screen</button>
       </div>
     </div>
-    ${(state === "lost" || stale) && html`<${Lost} />`}
     ${problem && html`<${Problem} error=${problem} />`}
     <div class="board-table">
       <table>

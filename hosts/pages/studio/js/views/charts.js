@@ -1,7 +1,7 @@
 // Aggregations as charts: those that the app asks for, and one of every measure along its windows.
 
 import { css, html, number, to, useMemo, useState } from "../core.js";
-import { Badge, Empty, Loading, Lost, Problem } from "../ui.js";
+import { Badge, Empty, Loading, Problem } from "../ui.js";
 import { OTHERS, byField, byHour, overTime } from "../series.js";
 import { written } from "../scales.js";
 import { BarChart, HourChart, TimeChart, figure } from "../svgchart.js";
@@ -132,16 +132,16 @@ function Card({ part, chart, title, note, children }) {
   const Kind = chart.by === "window" ? Along : chart.by === "hour_of_day" ? ByHour : ByField;
   const [range, setRange] = useState("all");
   const [isBars, setBars] = useState(undefined);
+  const ranges = chart.by === "window" ? RANGES.filter(([, , ms]) => ms === null || ms >= 4 * stepOf(part.window)) : [];
   return html`<section class="panel charts-card" aria-label=${title}>
     <header><h2>${title}</h2><${State} tally=${tally} /></header>
     ${note && html`<p class="quiet charts-note">${note}</p>`}
     ${(children || chart.by === "window") && html`<div class="charts-tools">
       ${children}
-      ${chart.by === "window" && html`<${Buttons} label="Range" choices=${RANGES.filter(([, , ms]) => ms === null || ms >= 4 * stepOf(part.window))} chosen=${range} onChoose=${setRange} />
+      ${chart.by === "window" && html`${ranges.length > 1 && html`<${Buttons} label="Range" choices=${ranges} chosen=${range} onChoose=${setRange} />`}
         <${Buttons} label="Shape" choices=${[["line", "Line"], ["bars", "Columns"]]} chosen=${isBars === undefined ? "" : isBars ? "bars" : "line"} onChoose=${(name) => setBars(name === "bars")} />`}
     </div>`}
     ${tally.rangeMs !== null && html`<p class="quiet">There are more windows than one page follows: these are the last ${number(tally.rangeMs / DAY)} days.</p>`}
-    ${isOver && html`<${Lost} />`}
     ${tally.error && html`<${Problem} error=${tally.error} />`}
     <div class=${isOver ? "stale" : ""}>
       ${!tally.rows.complete && tally.rows.size === 0 ? !tally.error && html`<${Loading} what=${title} />` : html`<${Kind} part=${part} chart=${chart} tally=${tally} drawn=${drawn} range=${range} isBars=${isBars} title=${title} />`}

@@ -1,7 +1,7 @@
 // The rows of any exposed part, live: filtered, sorted, and each with its details.
 
 import { css, html, json, number, to, useCallback, useEffect, useMemo, useState } from "../core.js";
-import { Badge, Dialog, Empty, Loading, Lost, Problem } from "../ui.js";
+import { Badge, Dialog, Empty, Loading, Problem } from "../ui.js";
 import { streamOf } from "../cells.js";
 import { FilterBar } from "../filterbar.js";
 import { turned } from "../order.js";
@@ -87,7 +87,6 @@ function Rows({ model, part }) {
       <${Status} told=${told} />
     <//>
     ${windowed && html`<p class="rows-note">More than ${number(told.limit ?? 10_000)} rows match. They come page by page as you scroll, in the order you chose; those in view are live, and the first page is looked up again every few seconds. Narrow the filter to follow all of them at once.</p>`}
-    ${state === "lost" && html`<${Lost} />`}
     ${failed && html`<${Problem} error=${error} />`}
     <${Body} told=${told} part=${part} isFiltered=${conditions.length > 0}>
       <div class=${state === "lost" ? "stale" : ""}>
