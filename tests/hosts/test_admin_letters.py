@@ -8,6 +8,7 @@ import pytest
 
 from hosts.admin import letters as letters_of
 from runtime.domain import App
+from runtime.steps import run
 from tests.hosts.admin_house import MEMORY, House, files, running
 from tests.simulation.domain import Write, app, medicine
 
@@ -37,8 +38,6 @@ def parked(house: House) -> list[Any]:
 
 
 def page(house: House, note: str = "bad") -> Any:
-    from runtime.steps import run
-
     return run(house.local.reading.get("page", note)).row
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from apps import shop
 from hosts.admin import comparing
+from hosts.admin.rebuilds import Cancelled, Job, watched
 from runtime.domain.filters import Query
 from runtime.ports import Phase
+from runtime.steps import Steps, ask, run
 from tests.cli.running import trimaran
 from tests.hosts.admin_house import MEMORY, House, files, running
 
@@ -58,8 +60,6 @@ def filled(house: House, name: str = "rows") -> Any:
 
 def tickets(house: House) -> dict[str, str]:
     """The tickets as readers see them."""
-    from runtime.steps import run
-
     _, page = run(house.local.reading.query("ticket", Query(first=1_000)))
     return {key: str(row.values[3]) for key, row in page.rows if row.values is not None}
 
@@ -159,6 +159,33 @@ def test_an_abort_ends_the_fill_and_leaves_live_alone(house: House) -> None:
     assert tickets(house)["o4"] == "sold"
     status, error = house.operate("rebuild", {"group": "rows", "step": "abort"})
     assert (status, "no rebuild to abort" in error["error"]) == (400, True)
+
+
+def test_a_fill_that_is_to_end_does_so_before_its_next_request_and_rolls_back() -> None:
+    stop, job, made = threading.Event(), Job("filling"), []
+
+    def begin() -> None:
+        made.append("begin")
+        stop.set()
+
+    def write() -> None:
+        made.append("write")
+
+    def rollback() -> None:
+        made.append("rollback")
+
+    def fill() -> Steps[int]:
+        yield from ask(begin)
+        try:
+            yield from ask(write)
+        except Exception:
+            yield from ask(rollback)
+            raise
+        return 1
+
+    with pytest.raises(Cancelled):
+        run(watched(fill(), job, stop))
+    assert made == ["begin", "rollback"]
 
 
 def holding(house: House) -> tuple[threading.Event, threading.Event]:
