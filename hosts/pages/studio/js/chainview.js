@@ -74,7 +74,7 @@ function fitting(room, chain) {
   const layers = way.down ? 1 : 1 + Math.max(...told(chain).map(({ depth }) => depth));
   const share = (room - 8 - (layers - 1) * way.gap.along) / layers;
   const longest = Math.max(...chain.nodes.map((node) => Math.max(node.id.length, node.type.length + 4))) * LETTER + 2 * PAD;
-  const width = Math.floor(Math.max(way.box.width, Math.min(WIDEST, longest, share)));
+  const width = Math.ceil(Math.max(way.box.width, Math.min(WIDEST, longest, share)));
   return { ...way, box: { ...way.box, width } };
 }
 

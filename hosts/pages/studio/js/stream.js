@@ -1,6 +1,6 @@
 // One stream, wound back and forth: what had happened by a version, what was known then, and what each event changed.
 
-import { admin, html, number, time, to, useEffect, useMemo, useReducer, useRef, useState } from "./core.js";
+import { admin, html, number, parsed, time, to, useEffect, useMemo, useReducer, useRef, useState } from "./core.js";
 import { Chain } from "./chainview.js";
 import { Changes } from "./changes.js";
 import { Events } from "./paging.js";
@@ -63,8 +63,16 @@ function useStream(name) {
 // The version that is looked at: the address says it, or else the newest is followed. Moving writes it to the address, so that it can be
 // passed on, without an entry in the history for every step.
 function useVersion(name, asked, newest) {
-  const [at, setAt] = useState(asked === undefined ? null : Number(asked));
-  useEffect(() => setAt(asked === undefined ? null : Number(asked)), [asked]);
+  const [at, setAt] = useState(versionOf(asked));
+  useEffect(() => {
+    // a link to where one began changes the address back, but not the route that was rendered
+    const moved = () => {
+      const { args, query } = parsed(location.hash);
+      if (args[0] === name) setAt(versionOf(query.at));
+    };
+    window.addEventListener("hashchange", moved);
+    return () => window.removeEventListener("hashchange", moved);
+  }, [name]);
   const move = (version) => {
     const next = Math.max(0, Math.min(newest, version));
     setAt(next);
@@ -72,6 +80,8 @@ function useVersion(name, asked, newest) {
   };
   return [Number.isInteger(at) ? Math.max(0, Math.min(newest, at)) : newest, move];
 }
+
+const versionOf = (asked) => (asked === undefined ? null : Number(asked));
 
 function Travel({ at, version, onMove, event }) {
   const [playing, setPlaying] = useState(false);

@@ -1,6 +1,7 @@
 // The events of a stream as a timeline that draws only what can be seen: 10,000 events are as quick as ten.
 
 import { html, number, time, useEffect, useRef, useState } from "./core.js";
+import { news } from "./news.js";
 import { Badge } from "./ui.js";
 import { revealed, span } from "./virtual.js";
 
@@ -24,14 +25,14 @@ export function Timeline({ stream, at, onMove }) {
     <ol style=${{ paddingTop: `${before}px`, paddingBottom: `${after}px` }}>
       ${versions.map(
         (version) => html`<li key=${version} class=${`timeline-row ${version > at ? "later" : ""}`} aria-setsize=${stream.version} aria-posinset=${version}>
-          <button type="button" class="plain" aria-current=${version === at ? "step" : undefined} onClick=${() => onMove(version)}><${Row} version=${version} events=${stream.at(version)} later=${version > at} /></button>
+          <button type="button" class="plain" aria-current=${version === at ? "step" : undefined} onClick=${() => onMove(version)}><${Row} version=${version} events=${stream.at(version)} before=${stream.at(version - 1)} later=${version > at} /></button>
         </li>`,
       )}
     </ol>
   </div>`;
 }
 
-function Row({ version, events, later }) {
+function Row({ version, events, before, later }) {
   const [event] = events ?? [];
   return html`
     <span class="timeline-dot" aria-hidden="true"></span>
@@ -39,15 +40,9 @@ function Row({ version, events, later }) {
     <span class="timeline-told">
       ${event ? html`<span class="timeline-type">${event.type}${events.length > 1 && ` and ${events.length - 1} more`}</span>` : html`<span class="quiet">…</span>`}
       ${event?.saga && html` <${Badge} tone="accent">${event.saga}<//>`}
-      ${event && html`<span class="timeline-data">${summary(event.data)}</span>`}
+      ${event && html`<span class="timeline-data">${news(event.data, before?.[0].data)}</span>`}
     </span>
     ${event && html`<time class="timeline-time" datetime=${event.time}>${time(event.time)}</time>`}
     ${later && html`<span class="unseen">, later</span>`}
   `;
-}
-
-// the plain fields, on one line
-function summary(data) {
-  const fields = Object.entries(data ?? {}).filter(([name, value]) => name !== "type" && (value === null || typeof value !== "object"));
-  return fields.map(([name, value]) => `${name} ${value}`).join(" · ");
 }
