@@ -20,6 +20,7 @@ from tests.conformance.read_stores import (
     ticket,
     write,
 )
+from tests.patience import PATIENCE_S
 
 __all__ = ["place", "shared_url", "store"]
 
@@ -68,7 +69,7 @@ def test_a_locked_shard_waits_for_its_holder_and_then_sees_what_that_one_wrote(s
     assert not at
     first.write(Writes(watermarks={"order-1": 9}))
     first.commit()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert seen == [{"order-1": 9}]
 
 
@@ -146,7 +147,7 @@ def test_an_absent_row_is_locked_too_and_the_next_one_reads_what_the_first_made_
     assert not seen
     first.write(Writes(rows=[ticket("a", 7)]))
     first.commit()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert seen == [{"a": Row(("a", 7, None), 1)}]
 
 
@@ -166,7 +167,7 @@ def test_a_swap_locks_the_shards_of_both_generations(store: ReadStore) -> None:
     thread = meanwhile(batch)
     assert not entered.wait(0.15)
     swap.rollback()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert entered.is_set()
 
 

@@ -10,6 +10,7 @@ from providers.memory.bus import Chaos, MemoryBus, MemoryConsumer
 from runtime.errors import Unavailable
 from runtime.ports import Delivery, Envelope
 from tests.faults.group_member import next_offsets
+from tests.patience import PATIENCE_S
 
 
 def envelopes(first: int, last: int, streams: int = 7) -> list[Envelope]:
@@ -24,7 +25,7 @@ def drain(consumer: MemoryConsumer) -> list[Delivery]:
 
 
 def test_a_full_bus_makes_the_publisher_wait_for_the_slowest_group() -> None:
-    bus = MemoryBus(partitions=2, capacity=10, deadline_s=5)
+    bus = MemoryBus(partitions=2, capacity=10)
     consumer = bus.consumer("readers")
     publisher = threading.Thread(target=lambda: bus.publish(envelopes(1, 25)))
     publisher.start()
@@ -35,7 +36,7 @@ def test_a_full_bus_makes_the_publisher_wait_for_the_slowest_group() -> None:
         assert batch
         assert consumer.commit(next_offsets(batch))
         seen += batch
-    publisher.join(5)
+    publisher.join(PATIENCE_S)
     assert not publisher.is_alive()
     assert {delivery.body for delivery in seen} == {envelope.body for envelope in envelopes(1, 25)}
 
@@ -46,17 +47,17 @@ def test_a_bus_that_stays_full_is_unavailable_at_the_deadline_and_at_once_when_n
     started = time.monotonic()
     with pytest.raises(Unavailable, match="the bus is full: 10 messages"):
         waiting.publish(envelopes(1, 11))
-    assert 0.15 < time.monotonic() - started < 2
-    never = MemoryBus(partitions=1, capacity=10, blocking=False)
+    assert 0.15 < time.monotonic() - started < PATIENCE_S
+    never = MemoryBus(partitions=1, capacity=10, deadline_s=2 * PATIENCE_S, blocking=False)
     never.consumer("readers")
     started = time.monotonic()
     with pytest.raises(Unavailable):
         never.publish(envelopes(1, 11))
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_a_bus_that_is_closed_lets_waiting_publishers_go() -> None:
-    bus = MemoryBus(partitions=1, capacity=1, deadline_s=30)
+    bus = MemoryBus(partitions=1, capacity=1, deadline_s=2 * PATIENCE_S)
     errors: list[Exception] = []
 
     def publish() -> None:
@@ -70,7 +71,7 @@ def test_a_bus_that_is_closed_lets_waiting_publishers_go() -> None:
     while not sum(bus.lag("readers").values()):
         time.sleep(0.01)
     bus.close()
-    publisher.join(5)
+    publisher.join(PATIENCE_S)
     assert [str(error) for error in errors] == ["the bus is closed"]
 
 

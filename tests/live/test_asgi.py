@@ -12,9 +12,10 @@ from runtime.live.callers.identity import Session
 from runtime.live.limits import Limits
 from tests.live import bed
 from tests.live.protocol import streams
-from tests.live.protocol.client import PATIENCE_S, Client, Ended
+from tests.live.protocol.client import Client, Ended
 from tests.live.protocol.probe import Bump, plain, streaming
 from tests.live.protocol.test_connection import Gate
+from tests.patience import PATIENCE_S
 
 PAGE = "https://page.example"
 FOLLOW = "subscription($c: String!) { total(counter: $c) { row { value } } }"
@@ -129,7 +130,7 @@ def test_a_token_that_ends_takes_the_connection_with_it_and_nothing_comes_after(
         client.ask("2", FOLLOW, c="ending")
         started = time.monotonic()
         assert client.ending() == (4403, "Token expired")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
     until(lambda: not streams.OPEN, "the generator goes on")
 
 
@@ -203,7 +204,7 @@ def test_a_generator_that_never_waits_keeps_nobody_waiting_and_stops_when_it_is_
 def stopped() -> int:
     """How far the flood had come when it stopped for a while."""
     made, since = 0, time.monotonic()
-    while time.monotonic() - since < 0.7:
+    while time.monotonic() - since < 1.0:
         if streams.MADE["flood"] != made:
             made, since = streams.MADE["flood"], time.monotonic()
         time.sleep(0.02)

@@ -216,10 +216,10 @@ def test_garbage_is_refused_without_asking_the_issuer_for_more(issuer: Issuer, t
 def test_a_huge_token_is_not_even_looked_at(issuer: Issuer) -> None:
     token = issuer.sign(padding="x" * 40_000)
     assert "longer than 16,384" in refusal(verifier(issuer), token)
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(Unauthenticated, match="longer"):
         verifier(issuer).verify("a." * 20_000_000)
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
     assert issuer.fetched == 0
 
 
@@ -370,10 +370,9 @@ def test_an_endless_or_dripping_answer_is_given_up(issuer: Issuer) -> None:
     watched.refresh(wait=True)
     assert watched.known is None
     issuer.body, issuer.slow_s = None, 2.0
-    began = time.monotonic()
     slow = Watched(issuer.url, keys_of, every_s=1, again_s=0, timeout_s=0.3)
     slow.refresh(wait=True)
-    assert slow.known is None and time.monotonic() - began < 1.5
+    assert slow.known is None  # it would be known after two seconds
 
 
 @pytest.mark.parametrize(
@@ -545,17 +544,16 @@ def test_credentials_that_are_no_bearer_token_do_not_make_one_nobody(issuer: Iss
 
 
 def test_bad_tokens_during_an_outage_leave_the_loops_threads_alone(issuer: Issuer) -> None:
-    issuer.slow_s = 0.5
+    issuer.slow_s = 3.0
     checking = verifier(issuer)
 
-    async def attack() -> float:
-        bad = [verified(checking, unsigned({"alg": "EdDSA", "kid": f"k{n}"}, {}, b"x" * 64)) for n in range(40)]
+    async def attack() -> bool:
+        bad = [asyncio.ensure_future(verified(checking, unsigned({"alg": "EdDSA", "kid": f"k{n}"}, {}, b"x" * 64))) for n in range(40)]
         flood = asyncio.gather(*bad, return_exceptions=True)
         await asyncio.sleep(0.05)
-        began = time.monotonic()
         await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.01) for _ in range(4)))
-        taken = time.monotonic() - began
+        first = not any(task.done() for task in bad)
         await flood
-        return taken
+        return first
 
-    assert asyncio.run(attack()) < 0.4
+    assert asyncio.run(attack())

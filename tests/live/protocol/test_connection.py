@@ -99,13 +99,13 @@ class Gate:
 
 def test_09_the_time_out_does_not_strike_while_the_token_is_looked_at(opened: Opened) -> None:
     gate = Gate()
-    with opened(limits=Limits(init_timeout_s=0.4), verifier=gate) as driver, driver.connect() as client:
+    with opened(limits=Limits(init_timeout_s=1.0), verifier=gate) as driver, driver.connect() as client:
         client.say({"type": "connection_init", "payload": {"token": "slow"}})
         assert gate.asked.wait(10)
-        time.sleep(0.8)
+        time.sleep(1.3)
         gate.go.set()
         assert client.hear() == {"type": "connection_ack"}
-        time.sleep(0.8)
+        time.sleep(0.3)
         assert client.alive()
 
 
@@ -154,14 +154,13 @@ def test_14_a_pong_is_ignored(driver: Driver) -> None:
 def test_15_a_ping_does_not_wait_for_running_operations(driver: Driver) -> None:
     with driver.connect() as client:
         client.greet().ask("1", SLOW, seconds=1.5)
-        started = time.monotonic()
         client.say({"type": "ping"})
         heard = client.hear()
         if HEAD_OF_LINE in driver.differs and heard["type"] != "pong":
             assert heard["type"] == "next"
             return
         assert heard == {"type": "pong"}
-        assert time.monotonic() - started < 1.4
+        assert client.hear()["type"] == "next"
 
 
 def test_16_a_subscribe_before_the_acknowledgement_is_unauthorized(driver: Driver) -> None:
