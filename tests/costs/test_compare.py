@@ -30,6 +30,12 @@ def test_a_gap_in_the_middle_of_a_stretch_is_seen() -> None:
     assert apart_s([Step(0, 1), Step(150, 0), Step(152, 1)], [Step(0, 1), Step(100, 0), Step(200, 1)], 300) == 50
 
 
+def test_the_middle_of_a_gap_is_the_farthest_from_both_its_sides() -> None:
+    one = [Step(0, 0), Step(99, 1), Step(201, 0)]
+    other = [Step(0, 0), Step(50, 1), Step(100, 0), Step(200, 1), Step(250, 0)]
+    assert apart_s(one, other, 300) == 51
+
+
 def test_steps_of_a_time_line_are_its_changes() -> None:
     assert thinned([Step(0, 0), Step(1, 0), Step(2, 1), Step(2, 4), Step(3, 4)]) == [Step(0, 0), Step(2, 4)]
     assert measured(lag_of((0, 5)).measured) == []
