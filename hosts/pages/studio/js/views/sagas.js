@@ -1,6 +1,7 @@
 // Sagas: which run, wait for a timer, take something back, or are stuck, and what each has still to send.
 
 import { css, html, number, time, to, usePolled, useState } from "../core.js";
+import { useFlow } from "../flowing.js";
 import { Told, useOperation } from "../operating.js";
 import { Standing } from "../standing.js";
 import { Badge, Empty } from "../ui.js";
@@ -28,7 +29,7 @@ export default function View({ model }) {
   const ask = (more) => (setLimit(LIMIT), operation.tell(null), setAsked((kept = { ...asked, ...more })));
   const polled = usePolled("sagas", { ...asked, limit }, EVERY_MS);
   const { data, stale, again } = polled;
-  const flow = usePolled("flow", {}, EVERY_MS);
+  const flow = useFlow();
   const operation = useOperation();
   const unstick = async ({ saga, stream }) => {
     await operation.act(`${saga} ${stream}`, "unstick", { saga, stream }, ({ commands }) => `${saga} tries ${commands === 1 ? "its command" : `${commands} commands`} of ${stream} again.`);
