@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a checkout has the tests, an installation has not
     from tests.studio.bed import Bed
 
 FIRST, LAST, SPEED = "2013-01-01", "2013-01-07", "14400"
-NOON, SLOWLY = "2013-01-03T17:00", "60"  # in New York, for the departure board: a minute of 2013 a second
+NOON, TO_NOON, SLOWLY = "2013-01-03T17:00", "3600", "60"  # in New York, for the departure board: a minute of 2013 a second
 TAKEN_S = 600.0
 PICTURES = (
     "flow-light",
@@ -74,7 +74,7 @@ def _at_noon(folder: Path) -> Iterator["Bed"]:
     from tests.studio import bed
 
     day = NOON[:10]
-    with bed.flying(folder, day, day, SPEED, wait=False) as quick:
+    with bed.flying(folder, day, day, TO_NOON, wait=False) as quick:
         bed.until(lambda: quick.get("/admin/flow")["clock"] >= NOON, "it is noon", TAKEN_S)
     with bed.flying(folder, day, day, SLOWLY, wait=False) as slow:
         yield slow

@@ -7,6 +7,7 @@ import { chromium } from "playwright-core";
 const { FLIGHTS, NOON, SHOP, LAST, TO, PICTURES, CHROMIUM, CHROMIUM_FLAGS } = process.env;
 const LATE_MS = 300_000;
 const DESK = { width: 1280, height: 800 };
+const LOW = { width: 1280, height: 420 };
 const BOARD = { width: 1180, height: 720 };
 const PHONE = { width: 360, height: 740 };
 const wanted = new Set(PICTURES.split(" "));
@@ -80,16 +81,12 @@ await take("flow-light", fly);
 await take("flow-dark", dark);
 await take("phone", await open(FLIGHTS, "flow", { viewport: PHONE, colorScheme: "dark" }));
 
-const board = await open(NOON, "board", { colorScheme: "dark", viewport: BOARD });
-await until("the board is full", () => board.evaluate(() => document.querySelectorAll("main tbody tr:not([aria-hidden])").length > 10));
-await take("board", board);
-
 // --- the shop, looked at
 
 const stream = await open(SHOP, `streams/order-${dear}?at=2`);
 await stream.getByRole("group", { name: "Picture of the chain" }).getByRole("link").nth(4).waitFor();
 await take("stream", stream, { whole: true });
-await take("letters", await open(SHOP, "letters"));
+await take("letters", await open(SHOP, "letters", { viewport: LOW }));
 await take("sagas", await open(SHOP, "sagas"));
 
 // a command sent from its form, wrong first, and its way
@@ -98,10 +95,11 @@ const field = (name) => form.locator(`main form [name="${name}"]`);
 const submit = () => form.locator("main form button[type=submit]").click();
 await until("the form is filled", async () => (await field("customer").inputValue()) === "ann");
 await field("order").fill("o-2000");
+await field("sku").fill("tea");
 await field("quantity").fill("0");
 await submit();
 await form.locator("main form [aria-invalid=true]").waitFor();
-const wrong = await form.screenshot({ animations: "disabled" });
+const wrong = await form.screenshot({ animations: "disabled", clip: { x: 0, y: 0, width: DESK.width, height: 660 } });
 await field("quantity").fill("2");
 await submit();
 await form.getByRole("status").getByRole("link", { name: "its way, hop by hop" }).click();
@@ -122,8 +120,14 @@ await take("rebuilds", rebuilds);
 // --- when the week is over
 
 await until("the last day", async () => (await admin(FLIGHTS, "flow")).clock >= LAST);
-await take("rows", await open(FLIGHTS, "rows/board"));
+const table = await open(FLIGHTS, "rows/board");
+await until("the rows are counted", async () => /[1-9][\d,]* rows/.test(await table.locator("main").innerText()));
+await take("rows", table);
 await take("charts", await open(FLIGHTS, "charts"));
+
+const board = await open(NOON, "board", { colorScheme: "dark", viewport: BOARD });
+await until("the board is full", () => board.evaluate(() => document.querySelectorAll("main tbody tr:not([aria-hidden])").length > 7));
+await take("board", board);
 
 await browser.close();
 if (wanted.size) throw new Error(`no picture of ${[...wanted].join(", ")}`);
