@@ -1,5 +1,6 @@
 """The simulation: the way from zero and back, what was seen on the real thing, outages, skew, sync, and a measured time line."""
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -7,6 +8,8 @@ import pytest
 
 from costs.scaling.executor import Fallback
 from costs.scaling.hpa import Autoscaling, Behaviour, Rules
+from costs.scaling.pods import Pods
+from costs.scaling.topic import Log
 from costs.scaling.workload import Outage, Sample, Sync
 from tests.costs.building import Arrivals, Burst, Projector, ScaledObject, Trigger, measured, replicas, simulate, workload
 
@@ -54,6 +57,17 @@ def test_a_scale_down_loses_nothing() -> None:
     sharp = ScaledObject(cooldown_s=0)
     result = simulate(workload(Burst(at_s=0, events=500), Burst(at_s=200, events=500), scaled_object=sharp))
     assert (result.folded, result.waiting) == (1000, 0)
+
+
+def test_a_pod_that_leaves_hands_in_the_batch_it_has_begun() -> None:
+    log, ages = Log(first_commit=True), Counter[int]()
+    pods = Pods(Projector(events_per_s=5, startup_s=0, batch_max=500), [log], latest=False)
+    pods.scale(1, 0.5, ages)
+    log.append(100, 0)
+    pods.settle(1, ages)
+    assert (pods.work(1, ages), log.done, log.position) == ((0, 0), 0, 5)
+    assert pods.scale(0, 1.5, ages) == 5
+    assert (log.done, log.committed, ages) == (5, 5, {2: 5})
 
 
 def test_quirk_1_earliest_without_a_first_commit_reads_all_that_is_there() -> None:
