@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import random
+import threading
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from runtime.ports.sockets import Busy, Connection, Frame, Gone, Operation, Sock
 from tests.live import functions
 from tests.live.functions import FOLLOW, FOLLOW_ALL, Message, Place
 from tests.live.protocol import probe
+from tests.patience import PATIENCE_S
 
 NOW = 1_700_000_000.0
 
@@ -730,3 +732,20 @@ def test_the_cursor_of_one_who_is_ahead_of_what_was_pushed_does_not_go_back() ->
 
     with functions.running() as place:
         place.do(steps(place))
+
+
+def test_idle_also_lets_go_of_an_operation_that_ended_a_moment_ago() -> None:
+    async def steps(place: Place) -> None:
+        id, _ = await place.open()
+        await place.say(id, {"type": "connection_init"})
+        (running,) = place.stateless._running
+        while not running.done():
+            await asyncio.sleep(0)
+        assert place.stateless._running, "it has ended, and has yet to leave"
+        await place.stateless.idle()
+
+    with functions.running(detached=True) as place:
+        going = threading.Thread(target=place.do, args=(steps(place),), daemon=True)
+        going.start()
+        going.join(PATIENCE_S)
+        assert not going.is_alive()
