@@ -75,7 +75,7 @@ def _at_noon(folder: Path) -> Iterator["Bed"]:
 
     day = NOON[:10]
     with bed.flying(folder, day, day, TO_NOON, wait=False) as quick:
-        bed.until(lambda: quick.get("/admin/flow")["clock"] >= NOON, "it is noon", TAKEN_S)
+        bed.until(lambda: NOON <= quick.get("/admin/flow")["clock"] < "2014", "it is noon", TAKEN_S)
     with bed.flying(folder, day, day, SLOWLY, wait=False) as slow:
         yield slow
 

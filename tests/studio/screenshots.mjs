@@ -23,6 +23,12 @@ async function until(what, look) {
   }
 }
 
+// whether the replay is past an instant; before it begins, the clock is that of today
+async function past(instant) {
+  const { clock } = await admin(FLIGHTS, "flow");
+  return clock >= instant && clock < "2014";
+}
+
 async function open(at, hash, { viewport = DESK, colorScheme = "light" } = {}) {
   const page = await (await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" })).newPage();
   page.setDefaultTimeout(LATE_MS);
@@ -76,7 +82,7 @@ await until("a saga is stuck", async () => (await admin(SHOP, "sagas")).counts.s
 
 const fly = await open(FLIGHTS, "flow");
 const dark = await open(FLIGHTS, "flow", { colorScheme: "dark" });
-await until("they fly", async () => (await admin(FLIGHTS, "flow")).clock >= "2013-01-02T17:00");
+await until("they fly", () => past("2013-01-02T17:00"));
 await take("flow-light", fly);
 await take("flow-dark", dark);
 await take("phone", await open(FLIGHTS, "flow", { viewport: PHONE, colorScheme: "dark" }));
@@ -119,7 +125,7 @@ await take("rebuilds", rebuilds);
 
 // --- when the week is over
 
-await until("the last day", async () => (await admin(FLIGHTS, "flow")).clock >= LAST);
+await until("the last day", () => past(LAST));
 const table = await open(FLIGHTS, "rows/board");
 await until("the rows are counted", async () => /[1-9][\d,]* rows/.test(await table.locator("main").innerText()));
 await take("rows", table);
