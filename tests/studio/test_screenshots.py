@@ -37,6 +37,6 @@ def test_the_command_is_there_and_says_that_chromium_is_missing(tmp_path: Path, 
 
 
 def test_without_the_tests_it_says_that_it_needs_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screenshots.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Misconfigured, match="checkout"):
         screenshots.run(tmp_path)
