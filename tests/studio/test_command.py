@@ -27,7 +27,7 @@ def test_a_command_is_refused_at_its_field_sent_traced_and_refused_with_its_reas
     assert all(0 <= hop["from_ms"] <= hop["to_ms"] for hop in trace["hops"])
     shown = {hop: next((line for line in report["hops"] if line.startswith(hop)), "") for hop in HOPS}
     assert all(" ms" in line for line in shown.values()), shown
-    assert any(line.startswith("browser has the answer") for line in report["hops"])
+    assert any(line.startswith("browser is answered") for line in report["hops"])
 
     assert "REJECTED" in report["refused"]
     assert report["keptAgain"] == report["kept"] | {"quantity": "2"}
