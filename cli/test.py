@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -29,6 +30,7 @@ def run(full: bool = False, extra: Sequence[str] = ()) -> int:
     if missing:
         print("trimaran test cannot run here:", *(f"  - {line}" for line in missing), sep="\n", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this behind may ignore it, and tests press Ctrl-C
     seconds: dict[str, float] = {}
     failed: list[str] = []
     with servers(seconds) as environment:

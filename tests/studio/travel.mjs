@@ -59,10 +59,10 @@ await story(async (browser, report) => {
   await go(other, `#/streams/${name}?at=1`);
   const drawn = other.getByRole("group", { name: "Picture of the chain" });
   await until("the chain is drawn", async () => (await drawn.getByRole("link").count()) === chain.nodes.length);
-  const labels = await drawn.getByRole("link").evaluateAll((links) => links.map((link) => link.getAttribute("aria-label")));
-  report.undrawn = chain.nodes.filter((node) => !labels.some((label) => label.startsWith(`${node.type}, ${node.id}`))).map((node) => node.id);
+  const labels = await drawn.getByRole("link").evaluateAll((links) => links.map((link) => link.textContent.trim()));
+  report.undrawn = chain.nodes.filter((node) => !labels.some((label) => label.replace("↩ ", "") === `${node.type} ${node.id}`)).map((node) => node.id);
   report.types = chain.nodes.map((node) => node.type).sort();
-  report.back = labels.filter((label) => label.includes("a compensation")).map((label) => label.split(",")[0]);
+  report.back = labels.filter((label) => label.startsWith("↩ ")).map((label) => label.split(" ")[1]);
   await drawn.getByRole("link", { name: "Restocked" }).click();
   await other.getByRole("heading", { level: 1, name: /^stock-/ }).waitFor();
   report.there = other.url().split("#")[1];
