@@ -64,8 +64,15 @@ export function litBy(found) {
   if (lit.relay) lit.bus = { text: "✓", more: "carried it" };
   if (found.some((step) => step.name.startsWith("project ") && step.kind === "read")) lit.rows = { text: "✓", more: "holds the row" };
   if (found.some((step) => step.name === SEEN)) lit.gateway ??= { text: "✓", more: "pushed the row" };
-  if (lit.clients) lit.clients = { text: ms(Math.max(...found.filter((step) => step.id === "clients").map((step) => step.to)) - lit.clients.from), more: found.some((step) => step.name === SEEN) ? "from sending to seeing" : "from sending to the answer" };
+  if (lit.clients) lit.clients = onScreen(found, lit.clients.from);
   return lit;
+}
+
+// from sending to the row on the screen; where no row was seen, to the answer
+function onScreen(found, sent) {
+  const seen = found.find((step) => step.name === SEEN);
+  const end = seen ?? found.findLast((step) => step.id === "clients");
+  return { text: ms(end.to - sent), more: seen ? "from sending to seeing" : "from sending to the answer" };
 }
 
 // a bar for every hop, on one scale of time
