@@ -103,3 +103,10 @@ def test_what_cannot_be_read_changes_nothing_alone_and_stops_a_way_down() -> Non
     assert autoscaler.decide(0, 4, [Told(None, 10), Told(1, 1)]) == 4
     assert autoscaler.decide(15, 4, [Told(None, 10), Told(6, 1)]) == 6
     assert autoscaler.decide(30, 6, [Told(20, 10), Told(1, 1)]) == 2, "the highest of all that can be read"
+
+
+def test_a_metric_that_cannot_be_read_stops_a_way_down_that_no_earlier_recommendation_stops() -> None:
+    autoscaler = Autoscaler(1, 10, Autoscaling(stabilization_s=0))
+    assert autoscaler.decide(0, 4, [Told(40, 10), Told(1, 1)]) == 4
+    assert autoscaler.decide(15, 4, [Told(None, 10), Told(1, 1)]) == 4
+    assert autoscaler.decide(30, 4, [Told(10, 10), Told(1, 1)]) == 1, "nothing but the unreadable one was in the way"

@@ -9,6 +9,7 @@ import pytest
 from costs.scaling.executor import Fallback
 from costs.scaling.hpa import Autoscaling, Behaviour, Rules
 from costs.scaling.pods import Pods
+from costs.scaling.simulate import freshness
 from costs.scaling.topic import Log
 from costs.scaling.workload import Outage, Sample, Sync
 from tests.costs.building import Arrivals, Burst, Projector, ScaledObject, Trigger, measured, replicas, simulate, workload
@@ -68,6 +69,19 @@ def test_a_pod_that_leaves_hands_in_the_batch_it_has_begun() -> None:
     assert (pods.work(1, ages), log.done, log.position) == ((0, 0), 0, 5)
     assert pods.scale(0, 1.5, ages) == 5
     assert (log.done, log.committed, ages) == (5, 5, {2: 5})
+
+
+def test_what_is_folded_is_committed_before_the_partitions_are_shared_anew() -> None:
+    logs, ages = [Log(first_commit=True), Log(first_commit=True)], Counter[int]()
+    pods = Pods(Projector(events_per_s=6, startup_s=0, batch_max=500), logs, latest=False)
+    pods.scale(1, 0.5, ages)
+    for log in logs:
+        log.append(100, 0)
+    pods.settle(1, ages)
+    assert (pods.work(1, ages), [log.position for log in logs]) == ((0, 0), [3, 3])
+    pods.scale(2, 1.5, ages)
+    assert (pods.settle(2, ages), pods.ready) == (6, 2)
+    assert ([log.committed for log in logs], ages) == ([3, 3], {2: 6})
 
 
 def test_quirk_1_earliest_without_a_first_commit_reads_all_that_is_there() -> None:
@@ -149,12 +163,23 @@ def test_sync_wakes_every_hour_and_costs_its_cooldown() -> None:
     assert result.idle_pod_hours == pytest.approx(2 * (330 - 2) / 3600, abs=0.002)
 
 
+def test_sync_asks_the_autoscaler_for_its_replicas_and_outside_its_interval_for_none() -> None:
+    told = workload(Burst(at_s=0, events=0), sync=Sync(every_s=3600, lasts_s=60, replicas=2), autoscaler=Autoscaling(stabilization_s=30))
+    assert replicas(simulate(told))[:4] == [(0, 1, "keda"), (7, 2, "hpa"), (97, 1, "hpa"), (330, 0, "keda")]
+
+
 def test_an_outage_changes_no_replicas_and_loses_nothing() -> None:
     told = workload(Burst(at_s=10, events=2000), Burst(at_s=100, events=100), outages=(Outage(at_s=40, lasts_s=600),))
     result = simulate(told)
     assert all(not 40 <= change.at_s < 640 for change in result.changes)
     assert (result.folded, result.waiting) == (2100, 0)
     assert result.peak_age_s >= 600
+
+
+def test_after_an_outage_a_persistent_lag_is_new_again() -> None:
+    stuck = Trigger(lag_threshold=100, exclude_persistent_lag=True)
+    result = simulate(measured((0, 400), (200, 400), trigger=stuck, outages=(Outage(at_s=40, lasts_s=60),)))
+    assert replicas(result) == [(0, 1, "keda"), (112, 4, "hpa")], "the first sync that reads it again"
 
 
 def test_a_fallback_takes_over_past_its_threshold_of_failures() -> None:
@@ -209,6 +234,12 @@ def test_what_was_seen_on_a_real_cluster_comes_out_within_a_polling_interval() -
 def test_it_is_the_same_every_time() -> None:
     told = workload(Burst(at_s=3, events=777, over_s=50), key_skew=1.1)
     assert simulate(told) == simulate(told)
+
+
+def test_a_quantile_is_reached_when_exactly_so_many_are_done() -> None:
+    assert freshness(Counter({1: 50, 2: 49, 3: 1})) == (1, 2, 3)
+    assert freshness(Counter({1: 49, 2: 49, 3: 2})) == (2, 3, 3)
+    assert freshness(Counter()) is None
 
 
 def test_a_long_time_line_is_sampled_and_keeps_its_peaks() -> None:
