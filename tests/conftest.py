@@ -18,6 +18,25 @@ settings.register_profile("trimaran", deadline=None)  # a busy machine is no fai
 settings.load_profile("trimaran")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever watches a run learns what failed when it fails."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(Named(config))
+
+
+class Named:
+    """Names a failure at once, on a line of its own; a run that is ended early has told it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After each phase of a test."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and reporter is not None:
+            reporter.write_line(f"\nfailed {report.when} {report.nodeid}")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
     items[:] = longest_first(items)

@@ -56,6 +56,15 @@ def test_every_view_opens_without_an_error_and_axe_finds_nothing(
     assert report["landmarks"] == {view: [1, 1, 1, 1] for view in views}
 
 
+def test_a_view_says_that_it_loads_and_shows_what_is_there_as_soon_as_it_may(harbour: bed.Bed, story: Story) -> None:
+    loading = ("flow", "streams", "rows", "charts", "letters", "sagas", "rebuilds")
+    report = story("waiting.mjs", URL=harbour.url, VIEWS=" ".join(loading))
+    assert [view for view, said in report["said"].items() if not said.startswith("Loading ")] == []
+    assert {view: found for view, found in report["axe"].items() if found} == {}
+    assert [view for view, then in report["then"].items() if "Loading " in then] == []
+    assert "jam" in report["then"]["letters"]
+
+
 def test_everything_is_reached_by_keyboard_shows_that_it_is_and_nothing_moves_for_who_wants_no_motion(
     harbour: bed.Bed, story: Story
 ) -> None:

@@ -25,7 +25,7 @@ export async function visit(browser, hash = "", { viewport = DESKTOP, ...options
   return page;
 }
 
-async function watch(page) {
+export async function watch(page) {
   const note = (kind, text) => expected(text) || noted[kind].push(text);
   page.on("console", (message) => message.type() === "error" && note("console", `${message.text()} ${message.location().url}`));
   page.on("pageerror", (error) => note("console", String(error)));
