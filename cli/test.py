@@ -19,9 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 JAVA = 17
-WORKERS = "4"  # files at a time, on two cores: most of a test is waiting for servers and processes
-FULL_WORKERS = "2"  # … and faults at full size are work
-SHARED = ("--dist", "loadfile", "--no-loadscope-reorder")  # in the order of tests/seconds.py
+WORKERS = "2"  # files at a time: more of them on two cores, and what must happen within a second might not
+SHARED = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")  # in the order of tests/seconds.py
 TOOLS = ("ruff", "mypy", "importlinter", "pytest", "pytest_cov")
 
 
@@ -109,7 +108,7 @@ def told(name: str, seconds: dict[str, float]) -> Iterator[None]:
 def steps(full: bool, extra: Sequence[str]) -> list[tuple[str, list[str]]]:
     """The commands to run, named, in order; pytest comes last."""
     scripts = sysconfig.get_path("scripts")
-    pytest = [f"{scripts}/pytest", "--durations=10", *(() if extra else ("-n", FULL_WORKERS if full else WORKERS, *SHARED))]
+    pytest = [f"{scripts}/pytest", "--durations=10", *(() if extra else SHARED)]
     if full:
         return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds", *extra])]
     if extra:

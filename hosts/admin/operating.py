@@ -11,7 +11,7 @@ from hosts.admin.letters import operations
 from hosts.admin.rebuilds import Rebuilds
 from runtime.domain.api import Identity
 from runtime.errors import Malformed, Rejected
-from runtime.flow.parked import unknown
+from runtime.flow.parked import Operations, Parked, unknown
 from runtime.steps import run
 
 LOG = logging.getLogger("trimaran.admin")
@@ -40,23 +40,13 @@ class OfGroup(Struct, forbid_unknown_fields=True):
 
 def redrive(admin: Admin, body: bytes, identity: Identity) -> object:
     """Fold what waits of a letter. `Rejected` with the error where the part still cannot."""
-    asked = _decoded(body, OfPart)
-    _note(identity, f"redrives {asked.part} on {asked.stream}")
-    work = operations(admin)
-    parked = run(work.parked_at(asked.part, asked.stream))
-    if not parked:
-        raise unknown(asked.part, asked.stream)
+    work, parked = _parked(admin, body, identity, "redrives what waits")
     return {"folded": sum(run(work.redrive(one)) for one in parked)}
 
 
 def drop(admin: Admin, body: bytes, identity: Identity) -> object:
     """Give up the event at which a letter stands, and fold what came after it."""
-    asked = _decoded(body, OfPart)
-    _note(identity, f"drops an event of {asked.part} on {asked.stream}")
-    work = operations(admin)
-    parked = run(work.parked_at(asked.part, asked.stream))
-    if not parked:
-        raise unknown(asked.part, asked.stream)
+    work, parked = _parked(admin, body, identity, "drops an event")
     return {"folded": sum(run(work.drop(one)) for one in parked)}
 
 
@@ -83,6 +73,17 @@ def rebuild(admin: Admin, body: bytes, identity: Identity) -> object:
     _note(identity, f"rebuilds {asked.group}: {asked.step}")
     steps[asked.step](asked.group)
     return work.told(asked.group)
+
+
+def _parked(admin: Admin, body: bytes, identity: Identity, what: str) -> tuple[Operations, list[Parked]]:
+    """The letters that are meant, of each generation that has one, once it is noted who does what to them."""
+    asked = _decoded(body, OfPart)
+    _note(identity, f"{what} of {asked.part} on {asked.stream}")
+    work = operations(admin)
+    parked = run(work.parked_at(asked.part, asked.stream))
+    if not parked:
+        raise unknown(asked.part, asked.stream)
+    return work, parked
 
 
 def _decoded[T](body: bytes, kind: type[T]) -> T:

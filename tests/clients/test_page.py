@@ -2,10 +2,8 @@
 
 import asyncio
 import hashlib
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +17,7 @@ from hosts.pages.serving import MEDIA_TYPES
 from hosts.settings import load_app
 from runtime.live.schema.building import build
 from tests.clients import vendor
+from tests.pages import policy_of, settings_of
 
 EXAMPLES = [Example("query Tickets { ticketRows { nodes { order } } }", {"a": "</script><b>"})]
 
@@ -32,18 +31,6 @@ def get(path: str, host: str = "localhost:8000", token: str = "secret-token", **
             return await client.get(path, headers={"host": host} | {name.replace("_", "-"): value for name, value in headers.items()})
 
     return asyncio.run(asked())
-
-
-def settings_of(page: httpx.Response) -> dict[str, Any]:
-    """What the page tells its script."""
-    (text,) = re.findall(r'<script type="application/json" id="settings">(.*?)</script>', page.text, re.DOTALL)
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def policy_of(page: httpx.Response) -> dict[str, list[str]]:
-    """The Content-Security-Policy by directive."""
-    return {words[0]: words[1:] for words in map(str.split, page.headers["content-security-policy"].split(";"))}
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST", "shop.localhost:8000"])

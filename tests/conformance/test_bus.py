@@ -12,7 +12,6 @@ from providers.kafka.bus import KafkaBus
 from providers.memory.bus import MemoryBus
 from runtime.errors import Misconfigured
 from runtime.ports import Bus, Consumer, Delivery, Envelope, shard_of
-from tests.patience import PATIENCE_S
 
 PARTITIONS = 4
 
@@ -158,7 +157,7 @@ def test_a_poll_without_messages_returns_at_its_timeout(place: Place) -> None:
     settle([consumer])
     started = time.monotonic()
     assert consumer.poll(10, 0.3) == []
-    assert 0.25 < time.monotonic() - started < PATIENCE_S
+    assert 0.25 < time.monotonic() - started < 2
     consumer.close()
 
 

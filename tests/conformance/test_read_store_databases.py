@@ -18,7 +18,6 @@ from providers.sqlite.rows import SqliteReadStore
 from runtime.errors import Misconfigured, Unavailable
 from runtime.ports import Append, New, Phase, Writes
 from tests.conformance.read_stores import ROWS, counting, shared_url, ticket, write
-from tests.patience import PATIENCE_S
 
 __all__ = ["shared_url"]
 
@@ -29,7 +28,7 @@ def postgres_store(shared_url: str, request: pytest.FixtureRequest) -> PostgresR
 
 
 def impatient(url: str, namespace: str) -> PostgresReadStore:
-    store = PostgresReadStore(url, namespace, lock_timeout_s=PATIENCE_S, statement_timeout_s=2 * PATIENCE_S, idle_timeout_s=1.0)
+    store = PostgresReadStore(url, namespace, lock_timeout_s=3, statement_timeout_s=6, idle_timeout_s=0.5)
     store.create(ROWS, Phase.LIVE, 1)
     return store
 
@@ -82,7 +81,7 @@ def test_readers_on_other_threads_see_what_was_committed_while_a_sqlite_transact
     seen: list[dict[str, int]] = []
     thread = threading.Thread(target=lambda: seen.append(store.watermarks_of("rows", 1, ["s"])))
     thread.start()
-    thread.join(PATIENCE_S)
+    thread.join(5)
     seen.append(store.watermarks_of("rows", 1, ["s"]))
     tx.commit()
     assert seen == [{"s": 1}, {"s": 1}]
@@ -161,7 +160,7 @@ def test_a_transaction_that_idles_too_long_loses_its_session_and_its_locks(postg
     started = time.monotonic()
     quick = store.begin("rows", 1)
     quick.lock([5])
-    assert time.monotonic() - started > 0.2  # not for ever: a lock that is not had in time is an error
+    assert 0.2 < time.monotonic() - started < 3
     assert quick.watermarks(["s"]) == {}
     quick.commit()
     with pytest.raises(Unavailable):
@@ -169,7 +168,7 @@ def test_a_transaction_that_idles_too_long_loses_its_session_and_its_locks(postg
     slow.rollback()
     slow = store.begin("rows", 1)
     slow.lock([5])
-    time.sleep(2)
+    time.sleep(1)
     with pytest.raises(Unavailable):
         slow.commit()
     slow.rollback()
@@ -198,7 +197,9 @@ def test_a_process_that_stops_or_dies_holding_shards_holds_up_nobody_for_long(po
         assert process.stdout is not None
         assert process.stdout.readline() == "locked\n"
         os.kill(process.pid, how)
-        write(store, watermarks={"s": 1})  # a lock that is not had in time is an error
+        started = time.monotonic()
+        write(store, watermarks={"s": 1})
+        assert time.monotonic() - started < 3
     finally:
         process.kill()
         process.wait()

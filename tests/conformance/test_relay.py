@@ -175,13 +175,17 @@ def test_fault_07_a_writer_idle_in_its_transaction_delays_only_its_own_streams_a
         for stream in ("published", "unpublished"):
             idle.execute(f"SELECT {NAMESPACE}.append('{stream}', 1, '{{Noted}}', array['x'::bytea], 'k', 'd', '', '', '')")
         fill(place.events, "free", 3)
-        assert versions(place.relay.claim(100, LEASE_S)) == {"free": [1, 2, 3]}  # whoever waited for the writer would wait for ever
+        started = time.monotonic()
+        assert versions(place.relay.claim(100, LEASE_S)) == {"free": [1, 2, 3]}
         assert place.relay.claim(100, LEASE_S) == []
+        assert time.monotonic() - started < 1, "the relay waited for the writer"
         time.sleep(amount(5))
         fill(place.events, "later", 1)
         assert versions(place.relay.claim(100, LEASE_S)) == {"later": [1]}
         idle.commit()
+        started = time.monotonic()
         assert versions(place.relay.claim(100, LEASE_S)) == {"published": [2], "unpublished": [1, 2]}
+        assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)

@@ -25,7 +25,7 @@ def drain(consumer: MemoryConsumer) -> list[Delivery]:
 
 
 def test_a_full_bus_makes_the_publisher_wait_for_the_slowest_group() -> None:
-    bus = MemoryBus(partitions=2, capacity=10)
+    bus = MemoryBus(partitions=2, capacity=10, deadline_s=5)
     consumer = bus.consumer("readers")
     publisher = threading.Thread(target=lambda: bus.publish(envelopes(1, 25)))
     publisher.start()
@@ -47,13 +47,13 @@ def test_a_bus_that_stays_full_is_unavailable_at_the_deadline_and_at_once_when_n
     started = time.monotonic()
     with pytest.raises(Unavailable, match="the bus is full: 10 messages"):
         waiting.publish(envelopes(1, 11))
-    assert 0.15 < time.monotonic() - started < PATIENCE_S
-    never = MemoryBus(partitions=1, capacity=10, deadline_s=2 * PATIENCE_S, blocking=False)
+    assert 0.15 < time.monotonic() - started < 2
+    never = MemoryBus(partitions=1, capacity=10, blocking=False)
     never.consumer("readers")
     started = time.monotonic()
     with pytest.raises(Unavailable):
         never.publish(envelopes(1, 11))
-    assert time.monotonic() - started < PATIENCE_S
+    assert time.monotonic() - started < 0.1
 
 
 def test_a_bus_that_is_closed_lets_waiting_publishers_go() -> None:

@@ -240,7 +240,7 @@ def test_fault_43_a_client_that_stops_reading_costs_a_bounded_buffer_and_nobody_
         stopped.close()
     report("43 client stops reading", kept_bytes=most, p50_ms=p50(waits) * 1000, p99_ms=p99(waits) * 1000, overflows=figures["overflows"])
     assert most <= limits.outbox_bytes
-    assert p99(waits) < 10.0  # how quick it is belongs to the bench
+    assert p99(waits) < 1.0
 
 
 # 32

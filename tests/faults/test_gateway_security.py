@@ -32,7 +32,6 @@ from tests.live.protocol.client import SUBPROTOCOL, Client, Ended, vanish
 from tests.live.test_guards import BOMBS
 from tests.rounds import rounds
 
-BUSY_S = 5.0  # what a loaded machine may add; attacks that work take longer, and how quick it is belongs to the bench
 LIVE = "subscription { ticketRows { changed { key } cursor } }"
 
 
@@ -85,8 +84,8 @@ def test_fault_39_a_token_that_expires_ends_the_data_within_a_second() -> None:
             client.ask("1", LIVE)
             data, ending, ended_at = heard(client)
             assert ending == (4403, "Token expired")
-            assert len(data) > 10 and max(data) < expires_at + BUSY_S
-            assert expires_at - 0.1 < ended_at < expires_at + BUSY_S
+            assert len(data) > 10 and max(data) < expires_at + 1.0
+            assert expires_at - 0.1 < ended_at < expires_at + 1.0
             assert other.alive()
         with Client(running.socket_url) as client:
             client.say({"type": "connection_init", "payload": {"token": token}})
@@ -121,7 +120,7 @@ def test_fault_39_what_is_revoked_is_over_within_five_seconds(how: str, tmp_path
             since = time.time()
             data, ending, _ = heard(client)
             assert ending[0] == 4403
-            assert max(data) - since < 5.0 + BUSY_S
+            assert max(data) - since < 5.0
             assert other.alive()
         answer = httpx.post(running.url, json={"query": "{__typename}"}, headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 401 and answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -201,7 +200,7 @@ def test_fault_41_bombs_are_refused_and_nobody_waits_for_them() -> None:
         stop.set()
         thread.join()
         assert client.alive()
-        assert sorted(stalls)[len(stalls) * 99 // 100] < BUSY_S
+        assert sorted(stalls)[len(stalls) * 99 // 100] < 0.25
 
 
 def test_fault_41_variables_and_inputs_may_be_bombs_too() -> None:
@@ -246,7 +245,7 @@ def test_fault_42_two_thousand_silent_sockets_lock_nobody_out() -> None:
         healthy = stack.enter_context(Client(running.socket_url)).greet({"token": running.tokens.sign("ann")})
         place(running, "before")
         running.settle()
-        waits = []
+        began, waits = time.monotonic(), []
         for number in range(rounds(2_000)):
             with ExitStack() as opening:
                 socket = opening.enter_context(silent(running.socket_url, f"127.0.{number % 250}.{2 + number % 7}"))
@@ -262,7 +261,8 @@ def test_fault_42_two_thousand_silent_sockets_lock_nobody_out() -> None:
         with Client(running.socket_url) as newcomer:  # while they all still wait
             newcomer.greet({"token": running.tokens.sign("ann")})
             assert newcomer.answer("1", '{ ticket(order: "before") { order } }') == {"data": {"ticket": {"order": "before"}}}
-        assert sorted(waits)[len(waits) * 99 // 100] < BUSY_S
+        assert time.monotonic() - began < 120
+        assert sorted(waits)[len(waits) * 99 // 100] < 1.0
 
 
 def test_fault_42_sockets_that_never_greet_are_closed_in_time() -> None:
@@ -270,7 +270,7 @@ def test_fault_42_sockets_that_never_greet_are_closed_in_time() -> None:
         began = time.monotonic()
         with pytest.raises(Exception, match="4408"):
             socket.recv(30)
-        assert 0.3 < time.monotonic() - began < 20
+        assert 0.3 < time.monotonic() - began < 5
 
 
 def test_fault_42_a_thousand_operations_on_one_socket_are_capped_and_others_are_served() -> None:
@@ -293,7 +293,7 @@ def test_fault_42_a_thousand_operations_on_one_socket_are_capped_and_others_are_
         assert {error["extensions"]["code"] for error in refused} == {"LIMIT_EXCEEDED"}
         assert "operations on this connection" in refused[0]["message"] and "the limit is 100" in refused[0]["message"]
         assert running.call(running.gateway.figures)["operations"] == 100
-        assert max(waits) < BUSY_S
+        assert max(waits) < 1.0
         for number in range(100):
             client.complete(f"s{number}")
         assert client.alive()

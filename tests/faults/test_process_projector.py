@@ -14,7 +14,6 @@ import pytest
 from providers.postgres.rows import PostgresReadStore
 from runtime.errors import Unavailable
 from runtime.ports import SHARDS, Phase
-from tests.patience import PATIENCE_S
 from tests.processes.domain import DEADLY, AddValues, make_app
 from tests.processes.failing import Fault
 from tests.processes.figures import p50, report
@@ -174,8 +173,8 @@ def test_fault_31_scaled_to_zero_and_back_a_projector_drains_and_catches_up(post
         drained_p50_s=p50(drains),
         drained_worst_s=max(drains),
     )
-    assert min(starts) <= PATIENCE_S  # how long it takes is reported, and measured where nothing else runs
-    assert max(drains) <= PATIENCE_S
+    assert min(starts) <= 2.0  # what else runs on the machine may delay a start, nothing makes one quicker than it is
+    assert max(drains) <= 10.0
 
 
 def test_fault_26_a_poison_that_kills_the_projector_parks_alone_after_bounded_deaths(postgres_url: str, kafka_url: str) -> None:

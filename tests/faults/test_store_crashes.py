@@ -20,7 +20,6 @@ from runtime.ports import Answer, Head
 from tests.conformance.stores import NAMESPACE, append, fill, postgres_handle, sqlite_handle
 from tests.faults.store_worker import triple
 from tests.faults.stores import Worker, all_or_nothing, everything, handle_on, settle, target, working
-from tests.patience import PATIENCE_S
 from tests.rounds import rounds
 from tests.servers import postgres
 from tests.servers.process import ServerFailed
@@ -154,7 +153,9 @@ def test_fault_12_a_full_disk_is_a_typed_error_that_loses_nothing_and_ends_with_
     assert all("is full" in str(error) and not error.in_doubt for error in failures)
     assert all_or_nothing(store) == acknowledged != set()
     writer.execute("PRAGMA max_page_count = 100000")
+    started = time.monotonic()
     store.append(triple("after", 0, "after"))
+    assert time.monotonic() - started < 1
     assert all_or_nothing(store) == acknowledged | {"after"}
     assert writer.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     store.close()
@@ -195,7 +196,7 @@ def test_fault_13_a_server_that_crashes_under_eight_writers_keeps_every_acknowle
         started = time.monotonic()
         while any(len(keys) <= before for keys, before in zip(acknowledged, so_far, strict=True)):
             assert not strange, strange
-            assert time.monotonic() - started < PATIENCE_S, "a writer is not back after the server"
+            assert time.monotonic() - started < 5, "a writer is not back 5 s after the server"
             time.sleep(0.01)
     stop.set()
     for thread in threads:
@@ -259,7 +260,7 @@ def test_a_store_on_a_locked_file_is_unavailable_not_in_doubt_and_recovers(tmp_p
         with pytest.raises(Unavailable, match="locked by another process") as caught:
             store.append(append("a", 0, "x"))
         assert not caught.value.in_doubt
-        assert time.monotonic() - started > 0.15
+        assert 0.15 < time.monotonic() - started < 2
         assert store.load("a", "k", 0).version == 0  # reading goes on
         other.execute("ROLLBACK")
     assert store.append(append("a", 0, "x")).last == 1

@@ -177,7 +177,7 @@ def test_taking_suggestions_out_of_a_clients_own_text_costs_nothing() -> None:
     for text in (" " * 100_000 + "x", "Did you mean " * 10_000, " Perhaps" * 10_000, "Did you mean a?"):
         began = time.thread_time()
         assert unsuggested(GraphQLError(text), True)
-        assert time.thread_time() - began < 0.5  # where the square of the length is looked at, it is minutes
+        assert time.thread_time() - began < 0.05
 
 
 def test_a_message_is_measured_in_bytes_before_anything_else() -> None:

@@ -220,7 +220,7 @@ def test_a_message_that_takes_too_long_is_answered_all_the_same() -> None:
         id = await place.greet()
         started = time.monotonic()
         await place.ask(id, "1", "{ slow(seconds: 30) }")
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 5
         (message,) = place.heard(id)
         assert message["payload"][0]["extensions"] == {"code": "UNAVAILABLE", "inDoubt": True}
         await place.say(id, {"type": "ping"})

@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +12,7 @@ from starlette.applications import Starlette
 
 from hosts.pages.studio import ASSETS, HERE, eager, files, routes
 from tests.clients import vendor
+from tests.pages import policy_of, settings_of
 
 BUDGET = 200_000  # bytes of a visit to a view, with the page and all that it loads, as it is served: there is no compression
 IMPORT = re.compile(r"""(?:^|[\s;])(?:import|export)\b[^"'`;()=]*?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)""", re.MULTILINE)
@@ -36,18 +35,6 @@ def get(path: str, host: str = "localhost:8000", title: str = "shop", **headers:
             return await client.get(path, headers={"host": host} | {name.replace("_", "-"): value for name, value in headers.items()})
 
     return asyncio.run(asked())
-
-
-def settings_of(page: httpx.Response) -> dict[str, Any]:
-    """What the page tells its modules."""
-    (text,) = re.findall(r'<script type="application/json" id="settings">(.*?)</script>', page.text, re.DOTALL)
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def policy_of(page: httpx.Response) -> dict[str, list[str]]:
-    """The Content-Security-Policy by directive."""
-    return {words[0]: words[1:] for words in map(str.split, page.headers["content-security-policy"].split(";"))}
 
 
 def sources(suffix: str) -> list[str]:
