@@ -82,7 +82,7 @@ def servers(seconds: dict[str, float]) -> Iterator[Mapping[str, str]]:
     """PostgreSQL and Apache Kafka on loopback, named in the environment that is given; those named already are used."""
     from tests.servers import kafka, postgres
 
-    environment = dict(os.environ)
+    environment = compiled(os.environ)
     with contextlib.ExitStack() as running:
         if not environment.get("TRIMARAN_TEST_POSTGRES"):
             with told("start PostgreSQL", seconds):
@@ -94,6 +94,15 @@ def servers(seconds: dict[str, float]) -> Iterator[Mapping[str, str]]:
             with told("start Apache Kafka", seconds):
                 environment["TRIMARAN_TEST_KAFKA"] = running.enter_context(kafka.running()).url
         yield environment
+
+
+def compiled(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with bytecode kept outside the tree: tests start hundreds of processes, and where none is written
+    (PYTHONDONTWRITEBYTECODE, as in many images) each compiles every module anew, which is most of its start."""
+    from tests.servers import cache
+
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PYTHONPYCACHEPREFIX": str(cache.folder() / "bytecode"), **kept}
 
 
 @contextlib.contextmanager

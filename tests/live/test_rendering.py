@@ -29,7 +29,9 @@ SCHEMA = ANSWERING.engine.schema
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)
 SIZES = st.builds(
-    lambda width, height: {"width": width} | ({} if height is None else {"height": height}), st.integers(0, 9), st.none() | st.integers()
+    lambda width, height: {"width": width} | ({} if height is None else {"height": height}),
+    st.integers(0, 9),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
 )
 PARTS: st.SearchStrategy[Any] = st.recursive(
     st.builds(lambda name: {"name": name}, TEXTS),

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.servers import cache
 from tests.servers.process import Server, ServerFailed, free_port, listening
 
 PACKAGE, VERSION = "amplify-dynamodb-simulator", "2.9.30"
@@ -27,13 +28,12 @@ def emulator() -> Path:
     """The folder with DynamoDBLocal.jar."""
     if shutil.which("java") is None or shutil.which("npm") is None:
         raise ServerFailed("DynamoDB Local needs java (17 or newer) and npm: install openjdk-17-jre-headless and nodejs with npm")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trimaran"
-    folder = cache / f"dynamodb-{VERSION}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "dynamodb.lock").open("w") as lock:
+    kept = cache.folder()
+    folder = kept / f"dynamodb-{VERSION}"
+    with (kept / "dynamodb.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two test processes one fetches, the other waits
         if not folder.exists():
-            _fetch(cache, folder)
+            _fetch(kept, folder)
     return folder / "package" / "emulator"
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.servers import cache as kept
 from tests.servers.process import Server, ServerFailed, free_port, listening
 
 KAFKA = "4.1.2"
@@ -38,8 +39,7 @@ JAVA = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN", "-
 
 def cache() -> Path:
     """Where the jars of this version are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "trimaran" / f"kafka-{KAFKA}"
+    return kept.folder() / f"kafka-{KAFKA}"
 
 
 def cached() -> bool:

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.servers import cache
+
 HERE = Path(__file__).parents[1] / "clients"
 LOCK = ("package.json", "package-lock.json")
 NODE = 20
@@ -45,13 +47,12 @@ def packages() -> Path:
     if node_version() < NODE or shutil.which("npm") is None:
         raise Missing(f"the clients that the gateway is tested with run on Node.js: install nodejs {NODE} or newer with npm")
     digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in LOCK)).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trimaran"
-    folder = cache / f"clients-{digest}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "clients.lock").open("w") as lock:
+    kept = cache.folder()
+    folder = kept / f"clients-{digest}"
+    with (kept / "clients.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two test processes one installs, the other waits
         if not folder.exists():
-            _install(cache, folder)
+            _install(kept, folder)
     return folder / "node_modules"
 
 
