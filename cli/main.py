@@ -300,6 +300,7 @@ def screenshots(to: Annotated[Path, typer.Option("--to", help="the folder that t
 def test(
     context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="only the remaining rounds of the fault tests")] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="only what runs on a Kubernetes with KEDA of its own, built once")] = False,
 ) -> None:
     """Run the checks and tests, on real PostgreSQL and real Apache Kafka that it starts on loopback.
 
@@ -310,7 +311,7 @@ def test(
         from cli.output import Exit
         from cli.test import run
 
-        raise Exit(run(full=full, extra=context.args))
+        raise Exit(run(full=full, extra=context.args, cluster=cluster))
 
     guarded(work)
 

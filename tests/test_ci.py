@@ -54,7 +54,7 @@ def test_a_failing_step_fails_the_run_and_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TRIMARAN_TEST_POSTGRES", "postgresql://unused")
     monkeypatch.setenv("TRIMARAN_TEST_KAFKA", "kafka://unused")
     broken = [("fine", [sys.executable, "-c", "pass"]), ("broken", [sys.executable, "-c", "raise SystemExit(3)"])]
-    monkeypatch.setattr(command, "steps", lambda full, extra: broken)
+    monkeypatch.setattr(command, "steps", lambda full, extra, cluster: broken)
     assert command.run() == 1
     told = capfd.readouterr().out
     assert "failed: broken" in told
