@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.postgres.database import Connection
 from providers.postgres.rows_database import RowDatabase
+from providers.postgres.rows_due import CLOCK, DUE
 from providers.postgres.rows_values import AT_ONCE, integers, moments, numbers, texts
 from runtime.ports import Output
 
@@ -70,10 +71,7 @@ class Outbox:
 
     def due(self, saga: str, now: datetime, limit: int) -> list[Output]:
         """In the order they became ready."""
-        text = (
-            f"SELECT {_COLUMNS} FROM {{s}}.read_outputs WHERE saga = %s AND generation = 0 AND NOT stuck AND ready <= %s"
-            " ORDER BY ready, turn LIMIT %s"
-        )
+        text = f"SELECT {_COLUMNS} FROM {{s}}.read_outputs WHERE saga = %s AND {DUE} <= %s ORDER BY ready, turn LIMIT %s"
         return self._outputs(text, (saga, now, limit))
 
     def outputs(self, saga: str, limit: int) -> list[Output]:
@@ -117,7 +115,7 @@ class Outbox:
 
     def clock(self) -> datetime:
         """Its row, or the database's time."""
-        now: datetime = self._rows("SELECT coalesce((SELECT now FROM {s}.read_clock), clock_timestamp())", ())[0][0]
+        now: datetime = self._rows(f"SELECT {CLOCK}", ())[0][0]
         return now
 
     def set_clock(self, now: datetime | None) -> None:

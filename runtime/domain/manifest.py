@@ -44,6 +44,11 @@ def topic(app: App) -> str:
     return f"trimaran.{app.name}"
 
 
+def signals_topic(app: App) -> str:
+    """The topic beside it on which read stores tell gateways of changed rows."""
+    return f"{topic(app)}.signals"
+
+
 def _category(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.decider.name,

@@ -28,7 +28,20 @@ HISTORY = 10_000  # changes a shard: how far back a subscription can resume
 
 def consumer_group(app: App, generation: Generation) -> str:
     """The consumer group of a generation: each generation has its own offsets."""
-    return f"{app.name}.{generation.group}.{generation.number}"
+    return generation_group(app, generation.group, generation.number)
+
+
+def generation_group(app: App, group: str, number: int) -> str:
+    """The same by a generation's number."""
+    return f"{watched_group(app, group)}.{number}"
+
+
+def watched_group(app: App, group: str) -> str:
+    """A consumer group without members to which the live generation's projectors repeat their commits: one name over all generations.
+
+    Whoever scales a group by its lag watches this name, and need not learn that a rebuild was swapped in.
+    """
+    return f"{app.name}.{group}"
 
 
 def open_generation(app: App, group: str, store: EventStore, rows: ReadStore, *, resend: bool = False) -> Steps[Generation]:
