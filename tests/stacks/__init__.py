@@ -1,0 +1,1 @@
+"""What the stacks declare, and the image that they run."""
