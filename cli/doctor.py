@@ -1,10 +1,10 @@
 """`trimaran doctor`: looks at every URL, changes nothing, and says the way out of what it finds."""
 
 from cli.output import FAILED, Exit, as_json, say
-from hosts.providers import BUS, EVENTS, PARTITIONS, ROWS, scheme_of, sqlite_path, without_password
-from hosts.settings import Settings, load_app
+from hosts.providers import BUS, EVENTS, ROWS, scheme_of, sqlite_path, without_password
+from hosts.settings import Settings, bus_settings, load_app
 from runtime.domain import App
-from runtime.domain.manifest import topic
+from runtime.domain.manifest import signals_topic, topic
 from runtime.errors import Misconfigured, TrimaranError
 from runtime.findings import Finding
 
@@ -53,7 +53,7 @@ def bus(app: App, url: str) -> list[Finding]:
     from providers.kafka.doctor import examine
 
     try:
-        return examine(url, {topic(app): PARTITIONS, f"{topic(app)}.signals": 1})
+        return examine(url, {topic(app): bus_settings().partitions, signals_topic(app): 1})
     except Misconfigured:
         raise
     except TrimaranError as error:

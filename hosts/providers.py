@@ -10,12 +10,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from hosts.settings import BusSettings, bus_settings
 from runtime.domain import App
-from runtime.domain.manifest import topic
+from runtime.domain.manifest import signals_topic, topic
 from runtime.errors import Misconfigured
 from runtime.ports import Bus, EventStore, ReadStore, Relay, Signals, Snapshots
-
-PARTITIONS = 8
 
 EVENTS = {"memory": "providers.memory", "sqlite": "providers.sqlite", "postgresql": "providers.postgres"}
 ROWS = EVENTS
@@ -93,26 +92,32 @@ def open_rows(url: str, app: App) -> ReadStore:
     return rows
 
 
-def open_bus(url: str, app: App, chaos: int | None = None) -> tuple[Bus, Signals]:
-    """The bus of a URL, its topic made if it is not there, and the signals that travel with it.
+def open_bus(url: str, app: App, chaos: int | None = None, rules: BusSettings | None = None) -> tuple[Bus, Signals]:
+    """The bus of a URL, its topic made if it is not there (unless topics are given), and the signals that travel with it.
 
-    `chaos` seeds an in-process bus that repeats, shuffles and loses messages.
+    `chaos` seeds an in-process bus that repeats, shuffles and loses messages. `rules` come from the environment.
     """
+    rules = rules or bus_settings()
     scheme = scheme_of(url, "bus", BUS)
     package = BUS[scheme]
     if scheme == "memory":
         disturbed = None if chaos is None else _class(package, "chaos", "Chaos")(chaos, duplicate=0.05, shuffle_window=20, drop=0.05)
-        return _class(package, "bus", "MemoryBus")(PARTITIONS, chaos=disturbed), _class(package, "signals", "MemorySignals")()
+        return _class(package, "bus", "MemoryBus")(rules.partitions, chaos=disturbed), _class(package, "signals", "MemorySignals")()
     if chaos is not None:
         raise Misconfigured("--chaos disturbs the in-process bus only: leave --bus out")
-    bus = _class(package, "bus", "KafkaBus")(url, topic(app), PARTITIONS)
-    signals = _class(package, "signals", "KafkaSignals")(url, f"{topic(app)}.signals")
-    bus.ensure(RETENTION_S)
-    signals.ensure(SIGNALS_RETENTION_S)
+    bus = _class(package, "bus", "KafkaBus")(url, topic(app), rules.partitions)
+    signals = _class(package, "signals", "KafkaSignals")(url, signals_topic(app))
+    if not rules.given:
+        make_topics(bus, signals, rules)
     return bus, signals
 
 
-RETENTION_S = 7 * 86_400.0
+def make_topics(bus: Any, signals: Any, rules: BusSettings) -> None:
+    """Make the topics that are missing, or say why those that are there cannot serve."""
+    bus.ensure(rules.retention_s)
+    signals.ensure(SIGNALS_RETENTION_S)
+
+
 SIGNALS_RETENTION_S = 3_600.0
 
 

@@ -7,6 +7,14 @@ option      environment            default
 --bus       TRIMARAN_BUS           memory://
 --host      TRIMARAN_HOST          127.0.0.1
 --port      TRIMARAN_PORT          8000
+
+What the bus is like comes from the environment alone, from whoever deploys (`bus_settings`):
+
+TRIMARAN_TOPICS            made: whoever starts makes missing topics (the default); given: nobody makes or checks them, `hosts.prepare` did
+TRIMARAN_PARTITIONS        of the app's topic, 1 to 256                                     8
+TRIMARAN_RETENTION_HOURS   how long the app's topic keeps a message                         168
+TRIMARAN_WATCHED           1: projectors show the live generation's lag under one name      0
+TRIMARAN_RIGHTS            rights that `hosts.prepare bus` grants, a JSON list              none
 """
 
 import os
@@ -18,6 +26,7 @@ from msgspec import Struct
 
 from runtime.domain import App
 from runtime.errors import Misconfigured
+from runtime.limits import SHARDS
 
 DATA = ".trimaran"
 APPS = {"shop": "apps.shop:app", "flights": "apps.flights:app"}
@@ -46,6 +55,41 @@ def settings(app: str = "", events: str = "", rows: str = "", bus: str = "", hos
         _said(host, "HOST", "127.0.0.1"),
         _port(_said("" if port is None else str(port), "PORT", "8000")),
     )
+
+
+class BusSettings(Struct, frozen=True):
+    """What whoever deploys says of the bus."""
+
+    given: bool = False  # topics are there; starting asks no broker about them
+    partitions: int = 8
+    retention_s: float = 168 * 3600.0
+    watched: bool = False  # the live generation's projectors also commit to the group that is watched
+    rights: str = ""  # JSON, read by whoever grants them
+
+
+def bus_settings() -> BusSettings:
+    """From the environment. Raises `Misconfigured`."""
+    return BusSettings(
+        given=_choice("TOPICS", {"made": False, "given": True}, "made"),
+        partitions=_whole("PARTITIONS", 8, SHARDS),
+        retention_s=_whole("RETENTION_HOURS", 168, 1_000_000) * 3600.0,
+        watched=_choice("WATCHED", {"0": False, "1": True}, "0"),
+        rights=_said("", "RIGHTS", "").strip(),
+    )
+
+
+def _choice(name: str, known: dict[str, bool], default: str) -> bool:
+    text = _said("", name, default)
+    if text not in known:
+        raise Misconfigured(f"TRIMARAN_{name}={text!r}: say {' or '.join(known)}")
+    return known[text]
+
+
+def _whole(name: str, default: int, most: int) -> int:
+    text = _said("", name, str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise Misconfigured(f"TRIMARAN_{name}={text!r}: write a whole number from 1 to {most:,}")
+    return int(text)
 
 
 def folder_of(app: str) -> str:

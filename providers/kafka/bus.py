@@ -17,7 +17,7 @@ from providers.kafka.consumer import KafkaConsumer
 from providers.kafka.link import Link
 from providers.kafka.mending import abandon
 from providers.kafka.settings import Settings, parse
-from providers.kafka.topics import ensure_topic
+from providers.kafka.topics import ensure_topic, missing
 from runtime.errors import Misconfigured
 from runtime.ports import Consumer, Envelope, shard_of
 
@@ -144,6 +144,8 @@ class Publisher:
                     raise failed
             except (errors.KafkaError, AssertionError) as error:
                 self._discard()
+                if self._link.misses(topic):
+                    raise Misconfigured(missing(topic)) from error
                 raise self._link.explain(error, f"acknowledge {len(records):,} messages on {topic!r}", in_doubt=True) from error
 
     def _open(self) -> Any:

@@ -20,6 +20,8 @@ from kafka.structs import OffsetAndMetadata
 from providers.kafka.link import Link
 from providers.kafka.mending import Joining
 from providers.kafka.settings import Settings
+from providers.kafka.topics import missing
+from providers.kafka.watched import OCCUPIED, Watched
 from runtime.errors import Misconfigured
 from runtime.ports import Delivery
 
@@ -53,6 +55,11 @@ class Assignments(ConsumerRebalanceListener):
             fresh, self._fresh = self._fresh, set()
             return fresh
 
+    def fresh(self) -> set[int]:
+        """Those that the next `take` will give."""
+        with self._lock:
+            return set(self._fresh)
+
     def put_back(self, partitions: set[int]) -> None:
         """These could not be looked at yet."""
         with self._lock:
@@ -84,6 +91,7 @@ class KafkaConsumer:
             metrics_enabled=False,
         )
         self._joining = Joining(self._client)
+        self._watched = Watched(self._client, topic)
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -93,9 +101,7 @@ class KafkaConsumer:
             known = self._topic in self._client.topics()
         if not known:
             self.close()
-            raise Misconfigured(
-                f"topic {self._topic!r} is missing, or we may not see it: create it first, or grant the right to describe it"
-            )
+            raise Misconfigured(missing(self._topic))
 
     def poll(self, limit: int, timeout_s: float) -> list[Delivery]:
         """Deliveries in log order within a partition."""
@@ -156,6 +162,15 @@ class KafkaConsumer:
         self._committed.update(offsets)
         return True
 
+    def show(self, group: str) -> None:
+        """Begin to commit where this member is for `group`; a partition that was assigned this moment is not known yet."""
+        owned = self.assigned() - self._assignments.fresh()
+        lasting = self._watched.show(group, {partition: self._expected[partition] for partition in owned & self._expected.keys()})
+        if isinstance(lasting, OCCUPIED):
+            raise Misconfigured(f"group {group!r} has members: its name is for whoever watches the lag, nobody may consume as it")
+        if lasting is not None:
+            raise self._link.explain(lasting, f"show group {group!r} how far we are")
+
     def rewind(self) -> None:
         """Seek every partition to what is committed, or to the begin of the log."""
         for partition in self.assigned() & self._committed.keys():
@@ -179,5 +194,6 @@ class KafkaConsumer:
 
     def close(self) -> None:
         """Leave the group at once."""
+        self._watched.close()
         self._client.close(autocommit=False, timeout_ms=min(5000, self._deadline_ms))
         self._link.close()

@@ -149,6 +149,10 @@ class Link:
         cause = f"{_words(error)}; {heard}" if heard else _words(error)
         return Unavailable(f"Kafka at {self.settings.name} did not {doing}: {cause}", in_doubt=in_doubt)
 
+    def misses(self, topic: str) -> bool:
+        """Whether the newest word of the brokers is that there is no such topic."""
+        return self._heard.newest() == f"Topic {topic} not found in cluster metadata"
+
     def forget(self) -> None:
         """Something new begins: earlier log records explain nothing of it."""
         self._heard.forget()

@@ -17,7 +17,7 @@ from msgspec import msgpack
 from providers.kafka.bus import Publisher
 from providers.kafka.link import Link
 from providers.kafka.settings import Settings, parse
-from providers.kafka.topics import ensure_topic
+from providers.kafka.topics import ensure_topic, missing
 from runtime.errors import Misconfigured, TrimaranError
 from runtime.ports import Signal
 
@@ -113,7 +113,7 @@ class KafkaListener:
         with self._link.explaining(f"listen to {self._place.topic!r}"):
             if self._place.topic not in self._client.topics():
                 self._close()
-                raise Misconfigured(f"topic {self._place.topic!r} is missing, or we may not see it: create it first (`ensure`)")
+                raise Misconfigured(missing(self._place.topic))
             self._client.assign([self._place])
             start = self._client.end_offsets([self._place], timeout_ms=deadline_ms)[self._place]
             self._client.seek(self._place, start)

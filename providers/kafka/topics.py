@@ -12,6 +12,14 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from runtime.errors import Misconfigured
 
 
+def missing(topic: str) -> str:
+    """What to say about a topic that nobody has made, or that we may not see (Kafka does not tell the two apart)."""
+    return (
+        f"topic {topic!r} is missing, or we may not see it: run the job prepare-bus (`python -m hosts.prepare bus`), "
+        "or grant the right to describe it"
+    )
+
+
 def ensure_topic(admin: Any, topic: str, partitions: int, retention_s: float) -> None:
     """Create `topic` unless it is there; raises `Misconfigured` for too few partitions or a compacted topic."""
     found = admin.describe_topics([topic])[0]

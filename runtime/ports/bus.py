@@ -32,6 +32,14 @@ class Consumer(Protocol):
         """Commit the next offset of each partition; False when a rebalance took them (repeats will follow)."""
         ...
 
+    def show(self, group: str) -> None:
+        """Let `group`, which has no members, show where this member is in its partitions: everything delivered so far was handled.
+
+        For whoever watches that group's lag. Takes effect soon, and is never waited for; what a broker's absence swallowed a later
+        call says again, and so it does now and then with what did not change. `Misconfigured` where it can never succeed.
+        """
+        ...
+
     def rewind(self) -> None:
         """Go back to the committed offsets and deliver again from there: the last batch failed."""
         ...

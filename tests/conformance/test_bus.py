@@ -367,3 +367,96 @@ def test_a_log_trimmed_below_the_committed_offset_is_not_reported(place: Place) 
     assert [delivery.offset for delivery in take(second, 2)] == [8, 9]
     assert second.trimmed() == frozenset()
     second.close()
+
+
+# a group that is watched
+
+
+def shown(place: Place, members: list[Consumer], group: str, expected: dict[int, int]) -> None:
+    """Show in rounds, as a projector does, until the group's lag is so."""
+    until = time.monotonic() + 30
+    while place.bus.lag(group) != expected:
+        assert time.monotonic() < until, place.bus.lag(group)
+        for member in members:
+            assert member.poll(100, 0.05) == []
+            member.show(group)
+
+
+def test_a_group_that_is_watched_shows_how_far_a_member_is(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    consumer = place.bus.consumer("readers.1")
+    found = take(consumer, 20)
+    assert place.bus.lag("readers") == dict.fromkeys(range(PARTITIONS), 5)
+    assert consumer.commit(next_offsets(found)) is True
+    shown(place, [consumer], "readers", dict.fromkeys(range(PARTITIONS), 0))
+    assert place.bus.members("readers") == 0
+    place.bus.publish(envelopes(streams_by_partition()[1], 6, 7))
+    assert place.bus.lag("readers") == {0: 0, 1: 2, 2: 0, 3: 0}
+    take(consumer, 2)
+    shown(place, [consumer], "readers", dict.fromkeys(range(PARTITIONS), 0))
+    consumer.close()
+
+
+def test_a_member_shows_its_own_partitions_and_no_others(place: Place) -> None:
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    members = [place.bus.consumer("readers.1"), place.open().consumer("readers.1")]
+    arrived = settle(members)
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 6, 6)])
+    until = time.monotonic() + 30
+    while len(bodies([*arrived[0], *arrived[1]])) < 6 * PARTITIONS:
+        assert time.monotonic() < until
+        for number, member in enumerate(members):
+            arrived[number] += member.poll(100, 0.1)
+    mine, theirs = members[0].assigned(), members[1].assigned()
+    shown(place, members[:1], "readers", {partition: 0 if partition in mine else 6 for partition in range(PARTITIONS)})
+    shown(place, members, "readers", dict.fromkeys(range(PARTITIONS), 0))
+    assert mine | theirs == set(range(PARTITIONS))
+    for member in members:
+        member.close()
+
+
+def test_a_new_member_mends_what_is_shown_from_what_its_group_committed(place: Place) -> None:
+    place.bus.commit_now("readers")
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    first = place.bus.consumer("readers.1")
+    assert first.commit(next_offsets(take(first, 20))) is True
+    first.close()
+    assert place.bus.lag("readers") == dict.fromkeys(range(PARTITIONS), 5)
+    second = place.bus.consumer("readers.1")
+    settle([second])
+    shown(place, [second], "readers", dict.fromkeys(range(PARTITIONS), 0))
+    second.close()
+
+
+def test_what_was_trimmed_before_it_was_read_is_not_shown_as_lag(place: Place) -> None:
+    stream = streams_by_partition()[1]
+    place.bus.publish(envelopes(stream, 1, 10))
+    first = place.bus.consumer("readers.1")
+    take(first, 10)
+    assert first.commit({1: 3}) is True
+    first.show("readers")
+    first.close()
+    place.trim(1, 10)
+    second = place.bus.consumer("readers.1")
+    until = time.monotonic() + 30
+    while 1 not in second.trimmed():
+        assert second.poll(10, 0.05) == []
+        assert time.monotonic() < until
+    shown(place, [second], "readers", dict.fromkeys(range(PARTITIONS), 0))
+    second.close()
+
+
+def test_a_group_with_members_is_not_shown_to(place: Place) -> None:
+    foreign = place.open().consumer("readers")
+    consumer = place.bus.consumer("readers.1")
+    settle([foreign])
+    settle([consumer])
+    place.bus.publish(envelopes("a-1", 1, 1))
+    take(consumer, 1)
+    with pytest.raises(Misconfigured, match="'readers' has members"):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            consumer.show("readers")
+            foreign.poll(10, 0.05)
+    foreign.close()
+    consumer.close()
