@@ -122,8 +122,8 @@ class Fleet:
         for generation in self.house.rows.generations("rows"):
             if generation.phase in (Phase.LIVE, Phase.BLUE):
                 projector = self.house.projector(generation=generation, watched=True)
-                show = projector.consumer.show
-                projector.consumer.show = self.losing(show)  # type: ignore[method-assign]
+                consumer: Any = projector.consumer
+                consumer.show = self.losing(projector.consumer.show)
                 self.living.append(projector)
 
     def losing(self, show: Callable[[str], None]) -> Callable[[str], None]:

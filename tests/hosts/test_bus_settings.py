@@ -1,6 +1,7 @@
 """What whoever deploys says of the bus: every mistake is named, and topics that are given are not asked for at start."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_given_topics_are_not_asked_for_at_start_and_a_missing_one_names_the_job
     started = time.monotonic()
     bus, signals = open_bus(f"{kafka_url}?deadline_ms=3000", shop, rules=BusSettings(given=True))
     assert time.monotonic() - started < 0.5  # nobody was asked
-    attempts = [
+    attempts: list[Callable[[], object]] = [
         lambda: bus.consumer("readers"),
         lambda: signals.listen().__enter__(),
         lambda: bus.publish([Envelope("order-1", b"x")]),
