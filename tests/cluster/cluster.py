@@ -1,0 +1,170 @@
+"""A whole Kubernetes without containers: control plane, KEDA, kubelet and services, started together and ended together.
+
+    with cluster.running(images={"shop@sha256:…": python_image(tree)}) as kube:
+        kube.api.apply([...])                      # objects as in YAML, server-side
+        kube.available("gateway", "shop")          # its pods are Ready
+        kube.url("gateway", "shop", 8000)          # from outside
+        kube.pods("shop"), kube.logs(pod), kube.kill(pod)
+
+Everything listens on loopback, is a child of this process and dies with it; files lie in one directory, removed at the end.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.cluster import addresses, names
+from tests.cluster.api import Api, Object, wait
+from tests.cluster.control_plane import NODE, ControlPlane, Timing
+from tests.cluster.keda import Keda
+from tests.cluster.kubelet import images as known
+from tests.cluster.kubelet.images import Image
+from tests.cluster.kubelet.life import Pauses
+from tests.cluster.programs import Program
+from tests.servers.golang import binaries
+
+ROOT = Path(__file__).parents[2]
+
+
+class Cluster:
+    """A running cluster: `api` may do everything, `kubeconfig` is its file, `work` the directory of logs and pods."""
+
+    def __init__(self, work: Path, block: int, images: Mapping[str, Image], timing: Timing, pauses: Pauses, programs: Path) -> None:
+        self.work, self._block, self._pauses = work, block, pauses
+        self._images = dict(images)
+        known.write(work, self._images)
+        self.plane = ControlPlane(work, programs / "bin", timing)
+        self.kubeconfig = self.plane.kubeconfig
+        self.api = Api(self.kubeconfig)
+        self.keda = Keda(self.plane, self.api, programs / "crds")
+        self.kubelet, self.services = self._make_kubelet(), self._make_services()
+        self.seconds: dict[str, float] = {}
+
+    def start(self, *, keda: bool = True) -> None:
+        """Start everything; how long it took stands in `seconds`."""
+        begun = time.monotonic()
+        self.plane.start()
+        self.seconds["control plane"] = time.monotonic() - begun
+        self.kubelet.spawn()
+        self.services.spawn()
+        if keda:
+            self.keda.install()
+        wait(lambda: self.api.get("v1", "Node", NODE), "the node")
+        if keda:
+            self.keda.ready()
+        self.seconds["all"] = time.monotonic() - begun
+
+    def stop(self) -> None:
+        """kill everything."""
+        for program in (self.kubelet, self.services):
+            program.kill()
+        self.keda.stop()
+        self.plane.stop()
+
+    def add_image(self, reference: str, image: Image) -> None:
+        """Make an image known from now on, as a push would."""
+        self._images[reference] = image
+        known.write(self.work, self._images)
+
+    def namespace(self, name: str) -> str:
+        """A namespace with its default service account; its name."""
+        self.api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+        wait(lambda: self.api.get("v1", "ServiceAccount", "default", name), f"the default service account of {name}")
+        return name
+
+    def pods(self, namespace: str, selector: str = "") -> list[Object]:
+        """Pods as they are now, oldest first."""
+        return sorted(self.api.list("v1", "Pod", namespace, selector), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def available(self, deployment: str, namespace: str, replicas: int | None = None, timeout_s: float = 60) -> None:
+        """Return when as many pods of a Deployment are available as it wants, of its newest template (and that is `replicas`)."""
+
+        def enough() -> bool:
+            found = self.api.get("apps/v1", "Deployment", deployment, namespace)
+            if found is None:
+                return False
+            told, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
+            seen = told.get("observedGeneration", 0) >= found["metadata"]["generation"]
+            there = told.get("availableReplicas", 0), told.get("updatedReplicas", 0), told.get("replicas", 0)
+            return seen and there == (wanted, wanted, wanted) and replicas in (None, wanted)
+
+        wait(enough, f"deployment {namespace}/{deployment}", timeout_s)
+
+    def logs(self, pod: str, namespace: str) -> str:
+        """What a pod has written, all its runs, also after its end."""
+        path = self.work / "pods" / namespace / pod / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def pid(self, pod: str, namespace: str) -> int:
+        """The process id, on this machine, of a pod's process 1."""
+        return int((self.work / "pods" / namespace / pod / "pid").read_text())
+
+    def kill(self, pod: str, namespace: str) -> None:
+        """kill -9 a pod's process, as a crash would; its kubelet restarts it."""
+        os.kill(self.pid(pod, namespace), signal.SIGKILL)
+
+    def url(self, service: str, namespace: str, port: int, scheme: str = "http") -> str:
+        """The URL of a service from outside the cluster."""
+        address = wait(lambda: names.address(self.work, service, namespace), f"an address of service {namespace}/{service}")
+        return f"{scheme}://{address}:{port}"
+
+    def _make_kubelet(self) -> Program:
+        told = {
+            "node": NODE,
+            "block": self._block,
+            "pauses": asdict(self._pauses),
+            "kubelet": str(self.plane.identity("kubelet", f"system:node:{NODE}", "system:nodes")),
+            "scheduler": str(self.plane.identity("scheduler", "system:kube-scheduler")),
+        }
+        return self._module("kubelet", told)
+
+    def _make_services(self) -> Program:
+        told = {"block": self._block, "kubeconfig": str(self.plane.identity("proxy", "system:kube-proxy", "system:masters"))}
+        return self._module("services", told)
+
+    def _module(self, name: str, told: Mapping[str, object]) -> Program:
+        (self.work / f"{name}.json").write_text(json.dumps(told))
+        words = [sys.executable, "-m", f"tests.cluster.{name}", str(self.work)]
+        return Program(name, words, self.work / "log" / f"{name}.log", {"PYTHONPATH": str(ROOT)})
+
+
+@contextlib.contextmanager
+def running(
+    *,
+    images: Mapping[str, Image] | None = None,
+    timing: Timing | None = None,
+    pauses: Pauses | None = None,
+    keda: bool = True,
+) -> Iterator[Cluster]:
+    """A started cluster, removed at the end. `keda=False` leaves KEDA out, for what does not scale."""
+    programs = binaries()
+    with directory() as work, addresses.block() as block:
+        kube = Cluster(work, block, images or {}, timing or Timing(), pauses or Pauses(), programs)
+        try:
+            kube.start(keda=keda)
+            yield kube
+        finally:
+            kube.stop()
+
+
+@contextlib.contextmanager
+def directory() -> Iterator[Path]:
+    """A directory of this process: removed at the end, and also when the process is killed (a shell waits for that)."""
+    work = Path(tempfile.mkdtemp(prefix="trimaran-cluster-"))
+    words = ["sh", "-c", 'read _; sleep 2; rm -rf "$1"', "sh", str(work)]
+    reaper = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        reaper.kill()
+        reaper.communicate()
