@@ -16,11 +16,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.servers import cache as kept
+from tests.servers import kafka_security as security
 from tests.servers.process import Server, ServerFailed, free_port, listening
 
 KAFKA = "4.1.2"
 LOG4J = "2.25.1"
-USER, PASSWORD = "app", "a secret/with:signs@"
 
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -77,7 +77,8 @@ def _publish(fetched: Path) -> None:
 
 
 class KafkaServer:
-    """One broker: `start`, `stop`, `kill`, `pause`, `resume`; with `secured` also a SASL_SSL listener (user `USER`).
+    """One broker: `start`, `stop`, `kill`, `pause`, `resume`; with `secured` also a SASL_SSL listener (kafka_security.py tells
+    its users and what they may do). Stopped or killed, it starts again on its data.
 
     `port` and `advertised_port` serve a proxy in between: clients connect to what is advertised.
     """
@@ -91,6 +92,7 @@ class KafkaServer:
         self.advertised_port = advertised_port or self.port
         self.secure_port = free_port() if secured else 0
         self._properties = self._root / "server.properties"
+        self.authority = self._root / "ca.pem"  # of the secured listener, for its clients
         settings = self._settings(free_port()) | (self._security() if secured else {})
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._format()
@@ -99,13 +101,23 @@ class KafkaServer:
     @property
     def url(self) -> str:
         """The URL of the plain listener."""
-        return f"kafka://127.0.0.1:{self.advertised_port}"
+        return f"kafka://{self.bootstrap}"
 
-    def secure_url(self, user: str = USER, password: str = PASSWORD) -> str:
-        """The URL of the SASL_SSL listener for a user."""
-        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        options = f"security_protocol=SASL_SSL&sasl_mechanism=PLAIN&cafile={quote(str(self._root / 'ca.pem'))}"
-        return f"kafka://{login}@127.0.0.1:{self.secure_port}?{options}"
+    @property
+    def bootstrap(self) -> str:
+        """Host and port of the plain listener, where everybody may do everything."""
+        return f"127.0.0.1:{self.advertised_port}"
+
+    @property
+    def secure_bootstrap(self) -> str:
+        """Host and port of the SASL_SSL listener."""
+        return f"127.0.0.1:{self.secure_port}"
+
+    def secure_url(self, user: str = security.USER, password: str = "", mechanism: str = "PLAIN") -> str:
+        """The URL of the SASL_SSL listener for a user, with that user's password unless another is given."""
+        login = f"{quote(user, safe='')}:{quote(password or security.PASSWORDS[user], safe='')}"
+        options = f"security_protocol=SASL_SSL&sasl_mechanism={mechanism}&cafile={quote(str(self.authority))}"
+        return f"kafka://{login}@{self.secure_bootstrap}?{options}"
 
     @property
     def pid(self) -> int:
@@ -143,29 +155,14 @@ class KafkaServer:
         }
 
     def _security(self) -> dict[str, str]:
-        """A self-signed certificate for 127.0.0.1, PLAIN passwords, and rights for whom they were given to."""
-        store, password = self._root / "broker.p12", "trimaran"
-        words = ["keytool", "-genkeypair", "-alias", "broker", "-keyalg", "RSA", "-dname", "CN=localhost", "-validity", "30"]
-        words += ["-ext", "SAN=ip:127.0.0.1,dns:localhost", "-storetype", "PKCS12", "-keystore", str(store), "-storepass", password]
-        subprocess.run(words, check=True, capture_output=True)
-        words = ["keytool", "-exportcert", "-rfc", "-alias", "broker", "-keystore", str(store), "-storepass", password]
-        certificate = subprocess.run(words, check=True, capture_output=True).stdout
-        (self._root / "ca.pem").write_bytes(certificate)
-        login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-        return {
-            "sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{login} user_{USER}="{PASSWORD}" user_stranger="stranger";',
-            "ssl.keystore.type": "PKCS12",
-            "ssl.keystore.location": str(store),
-            "ssl.keystore.password": password,
-            "ssl.key.password": password,
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": f"User:ANONYMOUS;User:{USER}",
-        }
+        store = self._root / "broker.p12"
+        security.certify(store, self.authority)
+        return security.settings(store)
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=").replace("-", "A")
         words = self._java("-Xmx128m", "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._properties))
+        words += security.scram_words() if self.secure_port else []
         made = subprocess.run(words, capture_output=True, text=True, check=False)
         if made.returncode != 0:
             raise ServerFailed(f"Kafka's storage could not be formatted: {(made.stdout + made.stderr)[-2000:]}")
