@@ -13,7 +13,8 @@ PORTS = {"postgresql": 5432, "postgres": 5432}
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM")
 EVENT_HUBS = ".servicebus.windows.net"
-OURS = ("cafile", "certfile", "keyfile")  # files that the stack mounts, so it says where
+OPTIONS = ("security_protocol", "sasl_mechanism", "region", "oauth_endpoint", "oauth_scope", "session_timeout_ms", "deadline_ms")
+OURS = {"cafile": "Ca", "certfile": "Cert", "keyfile": "Key"}  # files that the stack mounts, so it says where
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def brokers(url: str, field: str = "trimaran:bus") -> Brokers:
         raise Refused(
             f"{field}: the URL has a login in plain text: take it out, and pulumi config set --secret --path {field}Logins.all.password"
         )
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    options = _options(query, field)
     found = Brokers(_servers(address.rstrip("/"), field, None), options)
     for option, value, known in (
         ("security_protocol", found.protocol, PROTOCOLS),
@@ -117,13 +118,17 @@ def brokers(url: str, field: str = "trimaran:bus") -> Brokers:
     ):
         if value not in known:
             raise Refused(f"{field}: {option} is {value!r}: it is {', '.join(known)}")
-    for option in OURS:
-        if option in options:
-            raise Refused(f"{field}: {option} is where the stack mounts it: give the file's text as {field}{_GIVEN[option]}")
     return found
 
 
-_GIVEN = {"cafile": "Ca", "certfile": "Cert", "keyfile": "Key"}
+def _options(query: str, field: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for name in options:
+        if name in OURS:
+            raise Refused(f"{field}: {name} is where the stack mounts it: give the file's text as {field}{OURS[name]}")
+        if name not in OPTIONS:
+            raise Refused(f"{field}: {name!r} is no option of a Kafka URL: known are {', '.join(OPTIONS)}")
+    return options
 
 
 def _servers(text: str, field: str, default: int | None) -> tuple[Server, ...]:

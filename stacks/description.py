@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stacks.errors import Refused
+
 
 @dataclass(frozen=True)
 class Role:
@@ -40,8 +42,15 @@ class Description:
     limits: Mapping[str, int]
 
 
+VERSION = 1  # of the manifest that is read here
+
+
 def description(told: Mapping[str, Any]) -> Description:
-    """Read a description; a missing key is a defect of ours, a missing topic is for `refusals` to say."""
+    """Read a description; a missing key is a defect of ours, a missing topic is for `refusals` to say. Raises `Refused`."""
+    if (version := told["manifest"]["manifest"]) != VERSION:
+        raise Refused(
+            f"the manifest of app {told['app']!r} has version {version}, and these stacks read {VERSION}: update stacks/description.py"
+        )
     return Description(
         app=told["app"],
         name=told["manifest"]["app"],

@@ -22,6 +22,7 @@ from stacks.kube.vault import Vault
 from stacks.rights import Right, Use, rights
 
 STORES, BUS_FILES = "stores", "bus-files"
+ROLLOUT_S = 300  # an image is pulled within it, or is not there
 CLOUD_ROLE = "eks.amazonaws.com/role-arn"
 ANYWHERE, HTTP, HTTPS = "0.0.0.0/0", 80, 443
 
@@ -207,7 +208,7 @@ def _deployment(place: Place, name: str, pod: Pod, replicas: int | None) -> Mani
     spec: dict[str, Any] = {
         "selector": {"matchLabels": dict(pod.labels)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "progressDeadlineSeconds": 180,
+        "progressDeadlineSeconds": ROLLOUT_S,
         "revisionHistoryLimit": 3,
         "template": template(pod),
     }

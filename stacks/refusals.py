@@ -5,6 +5,7 @@ import re
 from stacks.config import BUS_ROLES, Settings
 from stacks.description import Description
 from stacks.errors import Refused
+from stacks.kube.network import network
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")  # RFC 1123
 LABEL_CHARACTERS = 63
@@ -26,6 +27,7 @@ def refuse(settings: Settings, about: Description) -> None:
     _acls(settings)
     _scaling(settings)
     _callers(settings)
+    _networks(settings)
     _limits(about)
 
 
@@ -34,7 +36,7 @@ def _names(settings: Settings, about: Description) -> None:
     said |= {f"the name of group {group.name!r}": f"projector-{group.name}" for group in about.groups}
     said |= {f"a job of group {group.name!r}": f"rebuild-{group.name}-{'0' * HASH_CHARACTERS}" for group in about.groups}
     for field, name in said.items():
-        if len(name) > LABEL_CHARACTERS or not LABEL.fullmatch(name):
+        if not _label(name):
             raise Refused(f"{field}: {name!r} is no DNS label: at most {LABEL_CHARACTERS} of a-z, 0-9 and -, so give it another name")
 
 
@@ -77,9 +79,9 @@ def _logins(settings: Settings) -> None:
             if login.user != "$ConnectionString":
                 raise Refused(f"trimaran:busLogins.{role}.user: Event Hubs' user is $ConnectionString, its password the connection string")
     if bus.brokers.mechanism == "OAUTHBEARER" and not bus.brokers.options.get("oauth_endpoint", "").startswith("https://"):
-        raise Refused("trimaran:bus uses OAUTHBEARER and names no token endpoint: add &oauth_endpoint=https://…")
+        raise Refused("trimaran:bus logs in by OAUTHBEARER and names no https token endpoint: add &oauth_endpoint=https://…")
     if bus.brokers.mechanism == "AWS_MSK_IAM" and not bus.brokers.options.get("region"):
-        raise Refused("trimaran:bus uses AWS_MSK_IAM and names no region: add &region=eu-central-1")
+        raise Refused("trimaran:bus logs in by AWS_MSK_IAM and names no region: add &region=eu-central-1")
 
 
 def _files(settings: Settings) -> None:
@@ -128,6 +130,30 @@ def _callers(settings: Settings) -> None:
         raise Refused("trimaran:jwks needs trimaran:issuer and trimaran:audience: without them any token of that provider would do")
     if (callers.issuer or callers.audience) and not callers.jwks:
         raise Refused("trimaran:issuer and trimaran:audience do nothing without trimaran:jwks, the keys that tokens are signed with")
+
+    for field, url in (("jwks", callers.jwks), ("revoked", callers.revoked)):
+        if url and not url.startswith(("https://", "http://")):
+            raise Refused(f"trimaran:{field} is {url!r}: name it by its URL, https://…")
+
+
+def _networks(settings: Settings) -> None:
+    for field, cidr in (("storesCidr", settings.stores_cidr), ("busCidr", settings.bus_cidr)):
+        if not network(cidr):
+            raise Refused(f"trimaran:{field} is {cidr!r}: write a network as 10.0.0.0/8")
+    for each in settings.entrance.allow:
+        if not (network(each) or _label(each)):
+            raise Refused(f"trimaran:allowFrom has {each!r}: it is a namespace, or a network as 10.0.0.0/8")
+    if _label(settings.keda_namespace) is None:
+        raise Refused(f"trimaran:kedaNamespace is {settings.keda_namespace!r}, which is no DNS label: name KEDA's namespace")
+    host = settings.entrance.host
+    if host and not all(_label(part) for part in host.split(".")):
+        raise Refused(f"trimaran:host is {host!r}: write a host name, such as board.example.com, without scheme and path")
+    if settings.entrance.tls_secret and not host:
+        raise Refused("trimaran:tlsSecret is a certificate for trimaran:host, which is not set: set it")
+
+
+def _label(text: str) -> re.Match[str] | None:
+    return LABEL.fullmatch(text) if len(text) <= LABEL_CHARACTERS else None
 
 
 def _limits(about: Description) -> None:

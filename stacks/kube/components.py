@@ -15,7 +15,7 @@ SCALED_OBJECTS = "scaledobjects.keda.sh"
 MISSING = (
     "KEDA (not in this cluster? pulumi config set trimaran:keda install)"  # a name, because it is what a failing read is reported under
 )
-ROLLOUT = pulumi.CustomTimeouts(create="5m", update="5m")
+ROLLOUT = pulumi.CustomTimeouts(create="6m", update="6m")  # more than the Deployment's own deadline, which says why
 AWAIT_S = 60  # more than a Job's own deadline, which says why
 
 

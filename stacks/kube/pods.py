@@ -18,6 +18,7 @@ SIZES = {  # (cpu asked, memory asked, memory at most); no limit on cpu, which w
     "projector": ("500m", "256Mi", "1Gi"),
     "prepare": ("250m", "256Mi", "1Gi"),
 }
+SPREAD = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 SECRETS = "trimaran.dev/secret-"
 
 
@@ -66,7 +67,7 @@ def _spec(pod: Pod) -> Manifest:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "topologySpreadConstraints": [_spread(key, pod.labels) for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")],
+        **({} if pod.restart == "Never" else {"topologySpreadConstraints": [_spread(key, pod.labels) for key in SPREAD]}),
         "containers": [_container(pod)],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *files],
     }
