@@ -97,16 +97,14 @@ class Bus:
     def grant(self, role: str, use: Use) -> Grant:
         """What a role needs for a use, and nothing more."""
         login = self.login(role)
-        given = {} if use == "administer" else {"TRIMARAN_TOPICS": "given"}
-        return Grant({**login.env, **self.env, **given}, self.reach, login.rights(use), self.files, self.identity)
+        return Grant({**login.env, **self.env, "TRIMARAN_TOPICS": "given"}, self.reach, login.rights(use), self.files, self.identity)
 
     def prepare(self, retention_h: int, allowed: Sequence[Grant]) -> Grant:
         """Make the topics, the first offsets, and let whoever has a grant do what it says."""
         rights = [right for grant in allowed for right in grant.rights]
         say = {"TRIMARAN_RIGHTS": listed(rights)} if rights else {}
-        administer = self.grant("admin", "administer")
-        env = {**administer.env, "TRIMARAN_RETENTION_HOURS": str(retention_h), **say}
-        return Grant(env, administer.reach, (), administer.files, administer.identity)
+        env = {**self.login("admin").env, **self.env, "TRIMARAN_RETENTION_HOURS": str(retention_h), **say}
+        return Grant(env, self.reach, (), self.files, self.identity)
 
 
 @dataclass(frozen=True)
