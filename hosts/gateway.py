@@ -4,19 +4,26 @@
 
 With TRIMARAN_COMMANDS=https://… mutations go to the command functions and `--events` is not opened. Until TRIMARAN_JWKS
 says who signs tokens nobody can sign in, and callers get what `allow=anyone` gives (hosts.gateway_settings); `trimaran dev` signs its own.
+Where it says so and commands are carried out here, POST /commands takes them, too (hosts.commanding).
+
+SIGTERM ▸ /ready 503 ▸ TRIMARAN_LINGER_S (0) more, until whoever sends clients here has noticed ▸ no new connections ▸ operations in hand
+end, sockets close with 1001 ▸ exit 0; all of it within 40 s, of which the lingering is at most 5.
 """
 
 import argparse
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 from msgspec import Struct
 from starlette.routing import BaseRoute
 
-from hosts.admission import verifier_of
+from hosts.admission import Admission, verifier_of
+from hosts.commanding import Commanding
 from hosts.gateway_settings import GatewaySettings, gateway_settings
-from hosts.http import Face
+from hosts.http import Face, Health
+from hosts.probes import seconds
 from hosts.probing import Probe
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events, open_rows
@@ -25,6 +32,8 @@ from hosts.serving import Serving
 from hosts.settings import Settings
 from hosts.site import Site, silent
 from hosts.telemetry import telemetry
+from hosts.turning import Turning
+from hosts.vitals import VITALS
 from runtime.domain import App
 from runtime.flow.command import Commands
 from runtime.flow.reading import Reading
@@ -36,6 +45,8 @@ from runtime.live.requests import CALLER_TOKEN
 from runtime.live.wire.asgi import Gateway
 from runtime.ports import ReadStore, Signals
 
+LINGER_MAX_S = 5.0  # with what is finished afterwards (hosts.serving.STOP_S) within 40 s
+
 
 class Ports(Struct):
     """What a gateway works on, opened."""
@@ -44,6 +55,7 @@ class Ports(Struct):
     signals: Signals
     sender: Sender
     face: Face
+    commanding: Commanding | None = None
 
 
 type Figures = Callable[[], dict[str, int]]
@@ -93,11 +105,27 @@ def open_gateway(
     async def end() -> None:
         await hub.stop()
         engine.close()
+        if ports.commanding is not None:
+            ports.commanding.close()
 
     def figures() -> dict[str, int]:
         return {} if rules.production else gateway.figures() | hub.figures()
 
-    site = Site(gateway, ports.face, figures, begin=hub.start, end=end, pages=pages(figures), plain=plain, origins=rules.origins)
+    def load() -> dict[str, int]:
+        now = gateway.figures()
+        return {"sockets": now["connections"], "operations": now["operations"]}
+
+    site = Site(
+        gateway,
+        ports.face,
+        figures,
+        begin=hub.start,
+        end=end,
+        pages=pages(figures),
+        plain=plain,
+        origins=rules.origins,
+        commands=ports.commanding,
+    )
     return Serving(
         site,
         told.host,
@@ -105,6 +133,7 @@ def open_gateway(
         message_bytes=rules.limits.message_bytes,
         keep_alive_s=rules.limits.keep_alive_s,
         drain=gateway.drain,
+        load=load,
     )
 
 
@@ -121,28 +150,46 @@ def open_silent(ports: Ports, told: Settings, rules: GatewaySettings, *, pages: 
 
 def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:
     """Answer GraphQL over HTTP and WebSocket until SIGTERM, then close every socket with 1001."""
-    rules = gateway_settings(production=True)
+    rules, linger_s = gateway_settings(production=True), seconds("LINGER_S", 0.0, most=LINGER_MAX_S)
     rows = open_rows(told.rows, app)
     stack.callback(rows.close)
     bus, signals = open_bus(told.bus, app)
     stack.callback(signals.close)
     bus.close()  # only the signals that travel beside it are heard here
-    ports = Ports(rows, signals, _sender(told, rules, app, stack), Face(app, None, None, Probe(app, rows)))
-    serving = open_gateway(app, ports, told, rules, verifier_of(rules))
+    verifier, probe = verifier_of(rules), Probe(app, rows)
+    sender, commands = _carrying_out(told, rules, app, stack)
+    admitted = None
+    if commands is not None and rules.jwks:
+        admitted = Commanding(Face(app, commands, None, probe, Admission(app, verifier)), verifier, rules.origins)
+    ports = Ports(rows, signals, sender, Face(app, None, None, _unless_stopped(stop, probe)), admitted)
+    serving = open_gateway(app, ports, told, rules, verifier)
     stack.callback(serving.stop)
     serving.start()
+    turning = Turning(serving)
+    VITALS.look("the event loop", turning)
+    VITALS.need(turning.health)
+    VITALS.need(probe)
+    VITALS.load = serving.load
     ready(f"gateway of {app.name} on {serving.url}/graphql")
     stop.wait()
+    time.sleep(linger_s)
 
 
-def _sender(told: Settings, rules: GatewaySettings, app: App, stack: ExitStack) -> Sender:
+def _unless_stopped(stop: threading.Event, health: Health) -> Health:
+    """Whoever sends clients here by /health sends no more once it is shutting down."""
+    return lambda: (False, {"app": health()[1].get("app"), "failure": "shutting down"}) if stop.is_set() else health()
+
+
+def _carrying_out(told: Settings, rules: GatewaySettings, app: App, stack: ExitStack) -> tuple[Sender, Commands | None]:
+    """Who carries out mutations, and this process's own command path if that is it."""
     if rules.commands:
         remote = RemoteCommands(app, rules.commands, CALLER_TOKEN.get)
         stack.callback(remote.close)
-        return remote.send
+        return remote.send, None
     events = open_events(told.events, app)
     stack.callback(events.store.close)
-    return sender_of(Commands(app, events.store, events.snapshots, telemetry=telemetry()))
+    commands = Commands(app, events.store, events.snapshots, telemetry=telemetry())
+    return sender_of(commands), commands
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ Green is filled by the rebuild alone. Code that is older than the live generatio
 import os
 import threading
 
+from hosts.settings import bus_settings
 from hosts.telemetry import telemetry
+from hosts.vitals import VITALS
 from runtime.domain import App
 from runtime.errors import Stopped, Unavailable
 from runtime.flow.project import Projector, open_generation
@@ -27,6 +29,7 @@ class Folding:
         self._app, self._group, self._store, self._rows, self._bus, self._signals = app, group, store, rows, bus, signals
         # unique for every start: a pod that is restarted keeps its name and process number, and still counts as another holder
         self._holder = f"{os.uname().nodename}-{os.getpid()}-{WORLD.token()[:8]}"
+        self._watched = bus_settings().watched
         self._threads: dict[int, threading.Thread] = {}
         self._failed: list[Exception] = []
 
@@ -39,12 +42,14 @@ class Folding:
 
     def loop(self, stop: threading.Event) -> None:
         """Until told to stop, or until a projector stops for good: then that is raised."""
+        pulse = VITALS.watch("look for generations")
         try:
             while not stop.wait(LOOK_S):
                 try:
                     self._start(stop)
-                except Unavailable:
-                    continue  # the projectors know, and wait
+                    pulse(None)
+                except Unavailable as error:
+                    pulse(error)
         finally:
             stop.set()
             for thread in self._threads.values():
@@ -69,14 +74,27 @@ class Folding:
                 thread.start()
 
     def _fold(self, generation: Generation, stop: threading.Event) -> None:
+        name = f"generation {generation.number}"
+        pulse = VITALS.watch(name)
         try:
             Projector(
-                self._app, generation, self._store, self._rows, self._bus, self._signals, holder=self._holder, telemetry=telemetry()
+                self._app,
+                generation,
+                self._store,
+                self._rows,
+                self._bus,
+                self._signals,
+                holder=self._holder,
+                watched=self._watched,
+                telemetry=telemetry(),
+                pulse=pulse,
             ).loop(stop)
         except Exception as error:  # noqa: BLE001  raised by `loop`; a generation that is not live any more stops alone
             if not isinstance(error, Stopped) or self._is_live(generation):
                 self._failed.append(error)
                 stop.set()
+        finally:
+            VITALS.forget(name)
 
     def _is_live(self, generation: Generation) -> bool:
         try:

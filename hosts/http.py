@@ -24,7 +24,7 @@ from runtime.domain.rows import as_json
 from runtime.errors import Conflict, KeyReused, Malformed, Misconfigured, Rejected, Stopped, Unavailable
 from runtime.flow.command import Commands
 from runtime.flow.reading import Reading
-from runtime.live.errors import Forbidden, Unauthenticated, code_of
+from runtime.live.errors import AWAY, Forbidden, Unauthenticated, code_of
 from runtime.steps import run
 
 if TYPE_CHECKING:  # costs the import of a token library
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # costs the import of a token library
 
 BODY_MAX = 4 * 1024 * 1024  # bytes; a command that fits no append is refused before it is parsed
 IDLE_S = 30.0
+FAULT = "a fault of ours: the log of the process says which"
 
 type Reply = tuple[int, object]
 type Health = Callable[[], tuple[bool, dict[str, Any]]]
@@ -59,7 +60,7 @@ class Face:
             fields = {name: getattr(answer, name) for name in ("stream", "first", "last", "replayed")}
             return {"token": answer.token} | fields
 
-        return replied(work)
+        return replied(work, masked=self._admission is not None)
 
     def get(self, target: str) -> Reply:
         """Read rows, or say how things are."""
@@ -75,12 +76,18 @@ class Face:
         return 404, {"error": f"there is no GET {parts.path}: GET /health" + (", GET /rows/<part>" if self._reading else "")}
 
 
-def replied(work: Callable[[], object]) -> Reply:
-    """The status that stands for how work went; errors as one line of text."""
+def replied(work: Callable[[], object], *, masked: bool = False) -> Reply:
+    """The status that stands for how work went; errors as one line of text, `masked` where strangers must not learn what we work on."""
     try:
         return 200, work()
     except (Rejected, Conflict, Unavailable, Stopped) as error:
-        return status_of(error), {"error": str(error), "code": code_of(error)}
+        return refused(error, masked=masked)
+
+
+def refused(error: Exception, *, masked: bool = False) -> Reply:
+    """An error of the tree; texts of stores name hosts and databases."""
+    text = AWAY if masked and isinstance(error, Unavailable) else FAULT if masked and isinstance(error, Misconfigured) else str(error)
+    return status_of(error), {"error": text, "code": code_of(error)}
 
 
 def status_of(error: Exception) -> int:

@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from hosts.generations import Folding
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events, open_rows
+from hosts.reach import Reach
 from hosts.settings import Settings
 from hosts.telemetry import telemetry
+from hosts.vitals import VITALS
 from runtime.domain import App
 from runtime.errors import Misconfigured
 from runtime.flow.command import Commands
@@ -37,10 +39,12 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     bus, signals = open_bus(told.bus, app)
     stack.callback(signals.close)
     stack.callback(bus.close)
+    VITALS.need(Reach(told.bus, "the bus"))
     failed: list[Exception] = []
     watch = telemetry()
     if app.groups[asked.group].saga:
-        dispatcher = Dispatcher(app, asked.group, rows, Commands(app, events.store, events.snapshots, telemetry=watch), telemetry=watch)
+        commands = Commands(app, events.store, events.snapshots, telemetry=watch)
+        dispatcher = Dispatcher(app, asked.group, rows, commands, telemetry=watch, pulse=VITALS.watch("dispatcher"))
         thread = threading.Thread(target=guard, args=(dispatcher, stop, failed), name="dispatcher", daemon=True)
         thread.start()
         stack.callback(thread.join, JOIN_S)

@@ -9,8 +9,10 @@ from contextlib import ExitStack
 
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events
+from hosts.reach import Reach
 from hosts.settings import Settings
 from hosts.telemetry import telemetry
+from hosts.vitals import VITALS
 from runtime.domain import App
 from runtime.flow.relay import Relaying
 
@@ -22,8 +24,10 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     bus, signals = open_bus(told.bus, app)
     stack.callback(signals.close)
     stack.callback(bus.close)
+    VITALS.need(Reach(told.bus, "the bus"))
+    pulse = VITALS.watch("relay")
     ready(f"relay of {app.name}")
-    Relaying(app, events.relay, bus, telemetry=telemetry()).loop(stop)
+    Relaying(app, events.relay, bus, telemetry=telemetry(), pulse=pulse).loop(stop)
 
 
 if __name__ == "__main__":

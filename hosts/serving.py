@@ -3,30 +3,45 @@
 The socket is bound before the thread starts, so that a port in use is one clear line, and nothing else has begun.
 """
 
+import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from hosts.bounded_http import BoundedHttp
+from hosts.listening import listening
 from hosts.quick_frames import QuickFrames
-from runtime.errors import Misconfigured, Unavailable
+from runtime.errors import Unavailable
 
 START_S = 10.0
-STOP_S = 10.0
-BACKLOG = 2_048
-
+FINISH_S = 15.0  # for HTTP requests in hand, after the WebSockets had as long (runtime.live.wire.asgi.FINISH_S)
+STOP_S = 32.0
+ASKED_S = 0.5
 
 type Drain = Callable[[], Awaitable[None]]
+type Load = Callable[[], dict[str, int]]
 
 
 class Serving:
     """`start` and `stop` once each; `url` is where it listens. `drain` closes open WebSockets before the end."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, message_bytes: int, keep_alive_s: float, drain: Drain | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        *,
+        message_bytes: int,
+        keep_alive_s: float,
+        drain: Drain | None = None,
+        load: Load = lambda: {"sockets": 0, "operations": 0},
+    ) -> None:
+        self._load = load
         self._socket = listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
@@ -42,7 +57,7 @@ class Serving:
                 ws_ping_interval=keep_alive_s,
                 ws_ping_timeout=3 * keep_alive_s,  # after the gateway, whose 1001 lets a client that slept come back; 1011 does not
                 timeout_keep_alive=30,
-                timeout_graceful_shutdown=int(STOP_S / 2),
+                timeout_graceful_shutdown=int(FINISH_S),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -63,6 +78,28 @@ class Serving:
             waiting.wait(0.01)
         raise Unavailable(f"the gateway on {self.url} did not come up: its log says why")
 
+    def load(self) -> dict[str, int]:
+        """How busy it is: `sockets` open, `operations` on them. Raises `TimeoutError` when the event loop does not say so."""
+        return self.asked(self._load)
+
+    def asked[T](self, question: Callable[[], T], within_s: float = ASKED_S) -> T:
+        """The answer of the event loop, from another thread. Raises `TimeoutError` when it does not answer in time, or has ended."""
+        answer: Future[T] = Future()
+
+        def put() -> None:
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(question())
+
+        loop = self._server.loop
+        try:
+            if loop is None:
+                raise TimeoutError
+            loop.call_soon_threadsafe(put)
+            return answer.result(within_s)
+        except (TimeoutError, RuntimeError):  # closed
+            answer.cancel()
+            raise TimeoutError("the event loop does not answer") from None
+
     def stop(self) -> None:
         """Finish what is in hand, bounded."""
         if self._thread.is_alive():
@@ -77,6 +114,12 @@ class _Server(uvicorn.Server):
     def __init__(self, drain: Drain | None, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._drain = drain
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """On the loop that serves from now on."""
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """No new connection, then the open ones go politely."""
@@ -85,28 +128,3 @@ class _Server(uvicorn.Server):
         if self._drain is not None:
             await self._drain()
         await super().shutdown(sockets)
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A bound socket; `Misconfigured` says what is wrong with the address and the way out."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-    except (OSError, OverflowError) as error:
-        raise Misconfigured(f"cannot listen on {host}:{port} ({_line(error)}): choose another with --port or --host") from None
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(BACKLOG)
-    except PermissionError:
-        bound.close()
-        raise Misconfigured(f"port {port} on {host} needs rights that this user does not have: choose one above 1023 with --port") from None
-    except (OSError, OverflowError) as error:
-        bound.close()
-        raise Misconfigured(f"cannot listen on {host}:{port} ({_line(error)}): choose another with --port or --host") from None
-    bound.set_inheritable(False)
-    return bound
-
-
-def _line(error: Exception) -> str:
-    return "in use" if getattr(error, "errno", 0) == 98 else getattr(error, "strerror", None) or str(error)

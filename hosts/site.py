@@ -4,6 +4,7 @@
     /                    the studio, with its files below /studio/ (dev and demo)
     /admin/…, /operate/… what the studio asks and does, only for programs and the page of this machine (dev and demo: hosts.admin)
     /health              200 or 503, for whoever watches the process
+    /commands            commands of callers with a token (a gateway that carries them out itself: hosts.commanding)
     /commands, /rows/…   the plain face, only for programs of this machine (dev and demo)
 
 The gateway is called directly, without a framework around its `send`: every frame would pay for it.
@@ -14,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,11 +22,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hosts.admission import on_this_machine
-from hosts.http import BODY_MAX, Face, Reply
+from hosts.http import BODY_MAX, Face
+from hosts.responses import response
 
 PATH = "/graphql"
 
 type Begin = Callable[[], Awaitable[None]]
+type Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Site:
@@ -43,6 +45,7 @@ class Site:
         pages: list[BaseRoute],
         plain: bool,
         origins: tuple[str, ...] | None = None,
+        commands: Endpoint | None = None,
     ) -> None:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -57,6 +60,8 @@ class Site:
         routes: list[BaseRoute] = [Route("/health", _health(face, figures), methods=["GET"]), *pages]
         if plain:
             routes += [Route("/commands", _plain(face), methods=["POST"]), Route("/rows/{part}", _plain(face), methods=["GET"])]
+        elif commands is not None:
+            routes.append(Route("/commands", commands, methods=["POST"]))
         self._others = Starlette(routes=routes, lifespan=lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +81,7 @@ async def silent(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     text = "this app shows nothing over GraphQL: name what it shows, App(…, api=(expose(part, allow=…), send(Command, allow=…)))"
-    await _response((404, {"error": text}))(scope, receive, send)
+    await response((404, {"error": text}))(scope, receive, send)
 
 
 def _host(scope: Scope) -> str:
@@ -101,7 +106,7 @@ async def _turn_away(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     text = "this gateway is for programs of this machine: reach it as 127.0.0.1 or localhost, or name your origin in TRIMARAN_ORIGINS"
-    await _response((421, {"error": text}))(scope, receive, send)
+    await response((421, {"error": text}))(scope, receive, send)
 
 
 def _for_people(scope: Scope) -> bool:
@@ -117,7 +122,7 @@ def _health(face: Face, figures: Callable[[], dict[str, int]]) -> Callable[[Requ
     async def endpoint(_: Request) -> Response:
         status, told = await asyncio.to_thread(face.get, "/health")
         now = figures()
-        return _response((status, {**told, "gateway": now} if now and isinstance(told, dict) else told))
+        return response((status, {**told, "gateway": now} if now and isinstance(told, dict) else told))
 
     return endpoint
 
@@ -127,16 +132,16 @@ def _plain(face: Face) -> Callable[[Request], Awaitable[Response]]:
 
     async def endpoint(request: Request) -> Response:
         if not from_this_machine(request):
-            return _response((403, {"error": "the plain face is for programs of this machine: use /graphql"}))
+            return response((403, {"error": "the plain face is for programs of this machine: use /graphql"}))
         if request.method != "POST":
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            return _response(await asyncio.to_thread(face.get, target))
+            return response(await asyncio.to_thread(face.get, target))
         length = request.headers.get("content-length", "")
         if not length.isdigit() or int(length) > BODY_MAX:
             refused = (413 if length.isdigit() else 411, {"error": f"send Content-Length, at most {BODY_MAX:,}"})
-            return _response(refused, {"Connection": "close"})
+            return response(refused, {"Connection": "close"})
         body = await request.body()
-        return _response(await asyncio.to_thread(face.post, request.url.path, body, dict(request.headers)))
+        return response(await asyncio.to_thread(face.post, request.url.path, body, dict(request.headers)))
 
     return endpoint
 
@@ -145,8 +150,3 @@ def from_this_machine(request: Request) -> bool:
     """A program of this machine, and no page of elsewhere that a browser shows on it."""
     origin = request.headers.get("origin")
     return on_this_machine(_host(request.scope)) and (origin is None or urlsplit(origin).netloc == request.headers.get("host"))
-
-
-def _response(reply: Reply, headers: dict[str, str] | None = None) -> Response:
-    status, content = reply
-    return Response(msgspec.json.encode(content), status, headers, "application/json")

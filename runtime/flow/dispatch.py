@@ -13,6 +13,7 @@ from threading import Event
 from runtime.domain.app import App
 from runtime.errors import Conflict, Malformed, Rejected, Unavailable
 from runtime.flow.command import Commands, Outcome, Sending
+from runtime.flow.pulse import Pulse, unwatched
 from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Answer, Output, ReadStore
@@ -26,8 +27,16 @@ class Dispatcher:
     """Sends what one saga wants sent."""
 
     def __init__(
-        self, app: App, saga: str, rows: ReadStore, commands: Commands, world: World = WORLD, telemetry: Telemetry = SILENT
+        self,
+        app: App,
+        saga: str,
+        rows: ReadStore,
+        commands: Commands,
+        world: World = WORLD,
+        telemetry: Telemetry = SILENT,
+        pulse: Pulse = unwatched,
     ) -> None:
+        self._pulse = pulse
         self._app, self._saga, self._rows, self._commands, self._world, self._telemetry = app, saga, rows, commands, world, telemetry
         self._max_tries: int = next(part.max_tries for part in app.parts if part.name == saga and hasattr(part, "max_tries"))
         self.sent = 0
@@ -47,6 +56,7 @@ class Dispatcher:
             for output, outcome in zip(wave, outcomes, strict=True):
                 yield from self._note(output, outcome, clock)
             done += len(took_effect)
+            self._pulse(None)
         self.sent += done
         if done:
             self._telemetry.count("sent", done, saga=self._saga)
@@ -87,8 +97,10 @@ class Dispatcher:
                 if not run(self.once()):
                     stop.wait(IDLE_S)
                 failures = 0
-            except Unavailable:
+                self._pulse(None)
+            except Unavailable as error:
                 failures += 1
+                self._pulse(error)
                 stop.wait(backoff(failures, self._world))
 
 

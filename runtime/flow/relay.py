@@ -10,6 +10,7 @@ from threading import Event
 from runtime.domain.app import App
 from runtime.errors import Unavailable
 from runtime.flow.cloudevents import to_bus
+from runtime.flow.pulse import Pulse, unwatched
 from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Bus, Envelope, Head, Relay
@@ -23,9 +24,11 @@ FIRST_IDLE_S, IDLE_S = 0.01, 0.2  # between looks that find nothing: soon after 
 class Relaying:
     """Moves events from a store's outbox to the bus."""
 
-    def __init__(self, app: App, relay: Relay, bus: Bus, world: World = WORLD, telemetry: Telemetry = SILENT) -> None:
+    def __init__(
+        self, app: App, relay: Relay, bus: Bus, world: World = WORLD, telemetry: Telemetry = SILENT, pulse: Pulse = unwatched
+    ) -> None:
         self._source = f"/trimaran/{app.name}"
-        self._relay, self._bus, self._world, self._telemetry = relay, bus, world, telemetry
+        self._relay, self._bus, self._world, self._telemetry, self._pulse = relay, bus, world, telemetry, pulse
         self.published = 0
 
     def once(self) -> Steps[int]:
@@ -50,11 +53,13 @@ class Relaying:
             try:
                 sent = run(self.once())
                 failures = 0
+                self._pulse(None)
                 if sent:
                     idle_s = FIRST_IDLE_S
                 else:
                     self._relay.wait(idle_s)
                     idle_s = min(IDLE_S, idle_s * 1.5)
-            except Unavailable:
+            except Unavailable as error:
                 failures += 1
+                self._pulse(error)
                 stop.wait(backoff(failures, self._world))

@@ -17,6 +17,7 @@ from runtime.domain.messages import Event, tag_of
 from runtime.errors import Fenced, StoreRestored, Unavailable
 from runtime.flow.careful import Careful
 from runtime.flow.fold import Batch, Poison
+from runtime.flow.pulse import Pulse, unwatched
 from runtime.flow.telemetry import SILENT, Telemetry
 from runtime.flow.world import WORLD, World, backoff
 from runtime.ports import Change, EventStore, Generation, Letter, Phase, ReadStore, Recorded, ShardState, Signal, Signals, Writes, shard_of
@@ -69,12 +70,13 @@ class Sink:
         guest: bool = False,
         world: World = WORLD,
         telemetry: Telemetry = SILENT,
+        pulse: Pulse = unwatched,
     ) -> None:
         self.app, self.group, self.generation, self.epoch = app, group, generation, epoch
         self.store, self.rows, self.signals, self.world = store, rows, signals, world
         self.holder = holder or world.token()
         self.folds = app.folds_of(group)
-        self.guest, self.telemetry = guest, telemetry
+        self.guest, self.telemetry, self.pulse = guest, telemetry, pulse
         self.max_tries = MAX_TRIES
         self.locking_order = sorted(self.folds, key=lambda fold: fold.part.name)
         self.handlers: dict[str, list[Taker]] = {}
@@ -120,6 +122,7 @@ class Sink:
             self._dirty.difference_update(shards)
             self._shaken.difference_update(shards)
             self._careful.forget()
+            self.pulse(None)
             yield from self.tell(applied.signals)
             for letter in applied.parked:
                 self.telemetry.count("parked", 1, group=self.group, part=letter.part, reason=letter.reason)
@@ -318,6 +321,7 @@ class Sink:
         """Count the coming try durably, before it is made; the batch is then redone, or parks the stream once the bound is reached."""
         letter = Letter(poison.part, poison.stream, poison.version, poison.text, 0, parked=False, reason=poison.reason)
         tries = yield from ask(self.rows.count_try, self.group, self.generation, letter)
+        self.pulse(None)
         if tries <= self.max_tries:
             yield from ask(self.world.sleep, backoff(tries, self.world, first_s=0.005, most_s=0.1))
         return tries

@@ -35,6 +35,7 @@ class Sync:
             heads = yield from self._heads(after, until)
             behind = self._compare({mark.stream: mark.version for mark in marks}, heads, owned)
             folded += yield from self.read(behind)
+            sink.pulse(None)
             if not until:
                 break
             after = until

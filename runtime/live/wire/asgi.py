@@ -30,6 +30,8 @@ LOG = logging.getLogger("trimaran.gateway")
 DEFAULTS = Limits()
 LOOK_S = 1.0  # at least this often every connection's token is looked at
 DRAIN_AT_ONCE = 100  # sockets closed per turn of the loop
+FINISH_S = 15.0  # for queries and mutations in hand when the process ends; a command answers within 10 s, its function within 15
+FINISHED_S = 0.05  # between looks whether they have
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
@@ -64,15 +66,30 @@ class Gateway:
             await self._socket(scope, receive, send)
 
     async def drain(self) -> None:
-        """Close every socket with 1001, so that clients come back to another process; new ones are refused."""
+        """Close every socket with 1001, so that clients come back to another process; new ones are refused.
+
+        A query or mutation in hand is answered first, for at most `FINISH_S`; a subscription is taken up again elsewhere.
+        """
         self._draining = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + FINISH_S
+        while await self._leave(in_hand=loop.time() >= until):
+            await asyncio.sleep(FINISHED_S)
         if self._looking is not None:
             self._looking.cancel()
+        await asyncio.sleep(0)
+
+    async def _leave(self, *, in_hand: bool) -> bool:
+        """Close the sockets that nobody waits for an answer on (`in_hand`: all); whether there are others left."""
+        left = False
         for number, driving in enumerate(list(self._sockets), 1):
-            driving.happen(Happening.DRAIN)
+            if driving.answering() and not in_hand:
+                left = True
+            else:
+                driving.happen(Happening.DRAIN)
             if number % DRAIN_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        return left
 
     def figures(self) -> dict[str, int]:
         """What is going on, for people who watch."""

@@ -52,10 +52,11 @@ class Shared(Struct, frozen=True):
 class Held:
     """What an operation holds until it is over. For the hub it is the operation's outlet."""
 
-    __slots__ = ("driving", "lease", "running", "subscription", "task")
+    __slots__ = ("driving", "lease", "once", "running", "subscription", "task")
 
     def __init__(self, driving: "Driving", running: Running) -> None:
         self.driving, self.running = driving, running
+        self.once = True  # one answer, and it is over; until it was read nobody knows better
         self.task: asyncio.Task[None] | None = None
         self.subscription: Subscription | None = None
         self.lease: Lease | None = None
@@ -204,6 +205,10 @@ class Driving:
             if held.subscription is not None:
                 held.subscription.drained()
 
+    def answering(self) -> bool:
+        """Whether the client waits for a single answer."""
+        return self.connection.phase is Phase.READY and any(held.once for held in self._held.values())
+
     def look(self, now: float) -> None:
         """Once in a while: is the token still good, is anybody there?"""
         if self.connection.phase is not Phase.READY:
@@ -273,6 +278,7 @@ class Driving:
             await self._result(running, response)
             self.tell(running, Event.ENDED)
             return
+        held.once = False
         source = await engine.subscribe(prepared, identity, trace)
         self.tell(running, Event.STARTED)
         if isinstance(source, Plan):
