@@ -8,8 +8,8 @@ import base64
 import http.client
 import json
 import ssl
-import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ class Api:
         self._headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         if "client-certificate" in user:
             self._context.load_cert_chain(user["client-certificate"], user["client-key"])
-        self._own = threading.local()
+        self._idle: list[http.client.HTTPSConnection] = []
+        weakref.finalize(self, _close, self._idle)
         self._known: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def _connect(self, timeout_s: float) -> http.client.HTTPSConnection:
@@ -64,20 +65,20 @@ class Api:
     def call(self, method: str, path: str, body: object = None, kind: str = "application/json") -> Object:
         """One request, its answer as an object; raises `Refused`, or `OSError` when nobody answers."""
         data = None if body is None else json.dumps(body).encode()
-        for attempt in (1, 2):
-            connection = getattr(self._own, "connection", None) or self._connect(30)
-            self._own.connection = connection
+        while True:
+            kept = bool(self._idle)
+            connection = self._idle.pop() if kept else self._connect(30)
             try:
                 connection.request(method, path, data, {"Content-Type": kind, "Accept": "application/json", **self._headers})
                 response = connection.getresponse()
-                text = response.read()
-                return _answer(response.status, text)
+                status, text = response.status, response.read()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                self._own.connection = None
-                if attempt == 2 or isinstance(error, TimeoutError):
+                if not kept or isinstance(error, TimeoutError):  # a kept connection may have been closed meanwhile
                     raise OSError(f"the API server does not answer: {error!r}") from error
-        raise AssertionError("two attempts")
+            else:
+                self._idle.append(connection)
+                return _answer(status, text)
 
     def _resources(self, version: str) -> dict[str, tuple[str, bool]]:
         """Kind -> (plural, whether it has a namespace) of an apiVersion."""
@@ -166,6 +167,11 @@ class Api:
                 yield event["type"], event["object"]
         finally:
             connection.close()
+
+
+def _close(connections: list[http.client.HTTPSConnection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 def _answer(status: int, text: bytes) -> Object:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -75,15 +75,36 @@ class Cluster:
         self._images[reference] = image
         known.write(self.work, self._images)
 
+    def image(self, reference: str) -> Image:
+        """An image that is known."""
+        return self._images[reference]
+
     def namespace(self, name: str) -> str:
         """A namespace with its default service account; its name."""
         self.api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
         wait(lambda: self.api.get("v1", "ServiceAccount", "default", name), f"the default service account of {name}")
         return name
 
+    def remove_namespace(self, name: str, wait_s: float = 60) -> None:
+        """Delete a namespace; returns when it and all in it is gone, or at once when `wait_s` is 0."""
+        self.api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        if wait_s:
+            wait(lambda: self.api.get("v1", "Namespace", name) is None, f"the end of namespace {name}", wait_s)
+
     def pods(self, namespace: str, selector: str = "") -> list[Object]:
         """Pods as they are now, oldest first."""
         return sorted(self.api.list("v1", "Pod", namespace, selector), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def pod(self, name: str, namespace: str, what: str, holds: Callable[[Object], object], timeout_s: float = 30) -> Object:
+        """The pod when something holds of it; `what` names that for whoever waits in vain."""
+
+        def look() -> Object | None:
+            found = self.api.get("v1", "Pod", name, namespace)
+            return found if found is not None and holds(found) else None
+
+        found = wait(look, f"pod {namespace}/{name}: {what}", timeout_s)
+        assert found is not None
+        return found
 
     def available(self, deployment: str, namespace: str, replicas: int | None = None, timeout_s: float = 60) -> None:
         """Return when as many pods of a Deployment are available as it wants, of its newest template (and that is `replicas`)."""
@@ -98,6 +119,16 @@ class Cluster:
             return seen and there == (wanted, wanted, wanted) and replicas in (None, wanted)
 
         wait(enough, f"deployment {namespace}/{deployment}", timeout_s)
+
+    def finished(self, job: str, namespace: str, timeout_s: float = 60) -> str:
+        """`Complete` or `Failed`, when a Job is over."""
+
+        def verdict() -> str:
+            found = self.api.get("batch/v1", "Job", job, namespace) or {}
+            conditions = found.get("status", {}).get("conditions") or []
+            return next((each["type"] for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True"), "")
+
+        return wait(verdict, f"job {namespace}/{job}", timeout_s)
 
     def logs(self, pod: str, namespace: str) -> str:
         """What a pod has written, all its runs, also after its end."""

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.cluster.api import Api, Object, wait
 from tests.cluster.control_plane import ControlPlane

@@ -29,6 +29,11 @@ class Image:
     directory: str = "/"
     hidden: tuple[str, ...] = ("/tmp",)
 
+    @property
+    def tree(self) -> Path | None:
+        """What is /app inside."""
+        return Path(self.mounts["/app"]) if "/app" in self.mounts else None
+
 
 def python_image(tree: Path | None = None, *, user: int = 0) -> Image:
     """This virtual environment's `python` on PATH, with `tree` as /app; the checkout itself cannot be seen."""

@@ -135,7 +135,15 @@ class Process:
             return 137
         told = Path(f"/proc/{pid}/environ").read_text().split("\0")
         environment = dict(each.split("=", 1) for each in told if "=" in each)
-        words = [shutil.which("nsenter") or "nsenter", f"--target={pid}", "--mount", "--pid", f"--root=/proc/{pid}/root", *command]
+        words = [
+            shutil.which("nsenter") or "nsenter",
+            f"--target={pid}",
+            "--mount",
+            "--pid",
+            f"--root=/proc/{pid}/root",
+            f"--wd=/proc/{pid}/cwd",
+            *command,
+        ]
         try:
             done = subprocess.run(words, env=environment, timeout=timeout_s, capture_output=True, check=False, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired as late:
