@@ -16,8 +16,10 @@ from kafka.structs import OffsetAndMetadata
 from providers.kafka.consumer import KafkaConsumer
 from providers.kafka.link import Link
 from providers.kafka.mending import abandon
+from providers.kafka.rights import Right, grant
 from providers.kafka.settings import Settings, parse
-from providers.kafka.topics import ensure_topic, missing
+from providers.kafka.topics import ensure_topic, keep_for, missing
+from providers.kafka.watched import OCCUPIED
 from runtime.errors import Misconfigured
 from runtime.ports import Consumer, Envelope, shard_of
 
@@ -37,9 +39,21 @@ class KafkaBus:
         self._admin_link = Link(self._settings)
         self._admin_lock = threading.Lock()
 
-    def ensure(self, retention_s: float) -> None:
-        """Create the topic (policy `delete`) when it is missing; `Misconfigured` when an existing one cannot serve."""
-        self._ask(f"describe or create topic {self.topic!r}", lambda admin: ensure_topic(admin, self.topic, self.partitions, retention_s))
+    def ensure(self, retention_s: float) -> bool:
+        """Create the topic (policy `delete`) when it is missing, and say so; `Misconfigured` when an existing one cannot serve."""
+        doing = f"describe or create topic {self.topic!r}"
+        made: bool = self._ask(doing, lambda admin: ensure_topic(admin, self.topic, self.partitions, retention_s))
+        return made
+
+    def keep_for(self, retention_s: float) -> bool:
+        """Keep messages for so long from now on; whether that is a change."""
+        changed: bool = self._ask(f"set the retention of topic {self.topic!r}", lambda admin: keep_for(admin, self.topic, retention_s))
+        return changed
+
+    def grant(self, rights: list[Right]) -> int:
+        """Grant those that are missing; how many."""
+        granted: int = self._ask("grant rights (it needs alter on the cluster)", lambda admin: grant(admin, rights))
+        return granted
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Send all, and return when all are acknowledged."""
@@ -52,17 +66,39 @@ class KafkaBus:
 
     def commit_now(self, group: str) -> None:
         """Commit the end of every partition for a group without members."""
-        doing = f"set the offsets of group {group!r}"
 
         def commit(admin: Any) -> Any:
-            ends = admin.list_partition_offsets(dict.fromkeys(self._topic_partitions(), OffsetSpec.LATEST))
-            return admin.alter_group_offsets(group, {place: OffsetAndMetadata(end.offset, "", None) for place, end in ends.items()})
+            return _alter(admin, group, admin.list_partition_offsets(dict.fromkeys(self._topic_partitions(), OffsetSpec.LATEST)))
 
-        for error in self._ask(doing, commit).values():
-            if error in (errors.UnknownMemberIdError, errors.NonEmptyGroupError, errors.IllegalGenerationError):
-                raise Misconfigured(f"group {group!r} has members: stop them before its offsets are set")
+        self._set(group, commit)
+
+    def commit_first(self, group: str) -> int:
+        """Commit the begin of partitions without an offset, unless the group has members that will."""
+
+        def commit(admin: Any) -> Any:
+            known = admin.list_group_offsets({group: self._topic_partitions()})[group]
+            absent = [place for place in self._topic_partitions() if place not in known or known[place].offset < 0]
+            return _alter(admin, group, admin.list_partition_offsets(dict.fromkeys(absent, OffsetSpec.EARLIEST))) if absent else {}
+
+        try:
+            return self._set(group, commit)
+        except Occupied:
+            return 0
+
+    def begun(self, group: str) -> bool:
+        """Whether the group has an offset anywhere."""
+        known = self._ask(f"read the offsets of group {group!r}", lambda admin: admin.list_group_offsets({group: self._topic_partitions()}))
+        return any(found.offset >= 0 for found in known[group].values())
+
+    def _set(self, group: str, commit: Callable[[Any], Any]) -> int:
+        doing = f"set the offsets of group {group!r}"
+        results = self._ask(doing, commit)
+        for error in results.values():
+            if error in OCCUPIED:
+                raise Occupied(f"group {group!r} has members: stop them before its offsets are set")
             if error is not errors.NoError:
                 raise self._admin_link.explain(error(), doing)
+        return len(results)
 
     def lag(self, group: str) -> dict[int, int]:
         """End of the log minus what is committed (or minus its begin, where that is later or nothing is committed)."""
@@ -117,6 +153,14 @@ class KafkaBus:
 
     def _topic_partitions(self) -> list[Any]:
         return [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
+
+
+def _alter(admin: Any, group: str, offsets: Any) -> Any:
+    return admin.alter_group_offsets(group, {place: OffsetAndMetadata(found.offset, "", None) for place, found in offsets.items()})
+
+
+class Occupied(Misconfigured):
+    """Somebody consumes as that group."""
 
 
 class Publisher:

@@ -39,14 +39,14 @@ class KafkaSignals:
         self._capacity = capacity
         self._publisher = Publisher(self._settings)
 
-    def ensure(self, retention_s: float) -> None:
-        """Create the topic with one partition when it is missing."""
+    def ensure(self, retention_s: float) -> bool:
+        """Create the topic with one partition when it is missing, and say so."""
         link = Link(self._settings)
         try:
             admin = link.open(KafkaAdminClient)
             try:
                 with link.explaining(f"describe or create topic {self._topic!r}"):
-                    ensure_topic(admin, self._topic, 1, retention_s)
+                    return ensure_topic(admin, self._topic, 1, retention_s)
             finally:
                 admin.close()
         finally:

@@ -20,17 +20,29 @@ def missing(topic: str) -> str:
     )
 
 
-def ensure_topic(admin: Any, topic: str, partitions: int, retention_s: float) -> None:
-    """Create `topic` unless it is there; raises `Misconfigured` for too few partitions or a compacted topic."""
+def ensure_topic(admin: Any, topic: str, partitions: int, retention_s: float) -> bool:
+    """Create `topic` unless it is there (then False); raises `Misconfigured` for too few partitions or a compacted topic."""
     found = admin.describe_topics([topic])[0]
     error = errors.for_code(found["error_code"])
-    if error is errors.UnknownTopicOrPartitionError:
+    absent = error is errors.UnknownTopicOrPartitionError
+    if absent:
         _create(admin, topic, partitions, retention_s)
         found = admin.describe_topics([topic])[0]
         error = errors.for_code(found["error_code"])
     if error is not errors.NoError:
         raise error(topic)
     _check(admin, topic, partitions, len(found["partitions"]))
+    return absent
+
+
+def keep_for(admin: Any, topic: str, retention_s: float) -> bool:
+    """Let the topic keep its messages for so long from now on; False when it does already."""
+    wanted = str(int(retention_s * 1000))
+    told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all")
+    if told["topic"][topic]["retention.ms"]["value"] == wanted:
+        return False
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={"retention.ms": wanted})])
+    return True
 
 
 def _create(admin: Any, topic: str, partitions: int, retention_s: float) -> None:

@@ -132,6 +132,14 @@ class MemoryBus:
             known.committed = {partition: log.end for partition, log in enumerate(self._logs)}
             self._settle(range(self.partitions))
 
+    def commit_first(self, group: str) -> int:
+        """Commit the begin of partitions without an offset."""
+        with self._changed:
+            known = self._groups.setdefault(group, Membership())
+            absent = [] if known.members else sorted(set(range(self.partitions)) - known.committed.keys())
+            known.committed.update({partition: self._logs[partition].begin for partition in absent})
+            return len(absent)
+
     def lag(self, group: str) -> dict[int, int]:
         """Per partition, how many messages the group has not committed."""
         with self._changed:

@@ -8,7 +8,7 @@ import psycopg
 from providers.postgres.database import connect
 from runtime.findings import Finding, schema
 
-SERVER = 14
+SERVER = 15
 TIMEOUT_S = 5.0
 SETTINGS = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on local remote_write remote_apply"}
 

@@ -12,6 +12,7 @@ from threading import Event
 from runtime.domain.app import App
 from runtime.errors import Fenced, Malformed, Stopped, Unavailable
 from runtime.flow.cloudevents import from_bus
+from runtime.flow.pulse import Pulse, unwatched
 from runtime.flow.sink import Sink, restored
 from runtime.flow.sync import Sync
 from runtime.flow.telemetry import SILENT, Telemetry
@@ -23,6 +24,7 @@ BATCH = 2_000  # deliveries a poll
 POLL_S = 0.2
 SYNC_EVERY_S = 60.0
 TRIM_EVERY_S = 10.0
+LOOK_EVERY_S = 1.0  # whether this generation is the live one, for whoever watches
 HISTORY = 10_000  # changes a shard: how far back a subscription can resume
 
 
@@ -53,7 +55,7 @@ def open_generation(app: App, group: str, store: EventStore, rows: ReadStore, *,
     """
     epoch = yield from ask(store.epoch)
     mine = app.groups[group]
-    if mine.saga and not resend and not (yield from ask(rows.generations, group)) and (yield from ask(store.heads, "", 1)):
+    if not resend and (yield from unsure(app, group, store, rows)):
         raise Stopped(
             f"saga {group!r} has no rows but the store has events: run `trimaran rebuild start --group {group}` with --resend "
             "(send what it would have sent for them) or --silent"
@@ -64,6 +66,13 @@ def open_generation(app: App, group: str, store: EventStore, rows: ReadStore, *,
     if live.epoch != epoch:
         raise Stopped(restored(group, f"its epoch is {epoch}, the rows were folded from {live.epoch}"))
     return live
+
+
+def unsure(app: App, group: str, store: EventStore, rows: ReadStore) -> Steps[bool]:
+    """Whether this is a saga of which nobody knows what it has sent: it has no rows, and the store has events."""
+    if not app.groups[group].saga or (yield from ask(rows.generations, group)):
+        return False
+    return bool((yield from ask(store.heads, "", 1)))
 
 
 class Projector:
@@ -81,10 +90,13 @@ class Projector:
         holder: str = "",
         batch: int = BATCH,
         sync_every_s: float = SYNC_EVERY_S,
+        watched: bool = False,
         world: World = WORLD,
         telemetry: Telemetry = SILENT,
+        pulse: Pulse = unwatched,
     ) -> None:
         self.app, self.generation, self.world = app, generation, world
+        self._pulse = pulse
         self.batch, self.sync_every_s = batch, sync_every_s
         self._bus = bus
         self.sink = Sink(
@@ -98,12 +110,14 @@ class Projector:
             holder=holder,
             world=world,
             telemetry=telemetry,
+            pulse=pulse,
         )
         self.sync = Sync(self.sink)
         self.consumer: Consumer = bus.consumer(consumer_group(app, generation))
         self._synced: frozenset[int] = frozenset()  # partitions that were synced since they were assigned
         self._assigned: frozenset[int] = frozenset()
-        self._sync_at = self._trim_at = 0.0
+        self._sync_at = self._trim_at = self._look_at = 0.0
+        self._watched, self._live = watched, False
         self._waits = app.groups[generation.group].saga and generation.phase is Phase.GREEN
         self.folded = 0
         self.undecodable = 0
@@ -120,6 +134,7 @@ class Projector:
             yield from ask(self.consumer.commit, {one.partition: one.offset + 1 for one in deliveries})
         folded += yield from self._sync_if_due(idle=not deliveries)
         yield from self._trim_if_due()
+        yield from self._show()
         self.folded += folded
         return folded
 
@@ -174,6 +189,22 @@ class Projector:
             self._trim_at = now + TRIM_EVERY_S
             yield from ask(self.sink.rows.trim_changes, self.generation.group, self.generation.number, HISTORY)
 
+    def _show(self) -> Steps[None]:
+        """While this generation is the live one, repeat what was committed to the group that is watched: every round, the idle ones too.
+
+        So it never runs ahead of the rows for longer than a look, and whatever was lost, or overwritten late by somebody else, is soon
+        mended: the watched lag is zero when nothing is left to do.
+        """
+        if not self._watched:
+            return
+        now = self.world.monotonic()
+        if now >= self._look_at:
+            found = yield from ask(self.sink.rows.generations, self.generation.group)
+            self._live = any(one.number == self.generation.number and one.phase is Phase.LIVE for one in found)
+            self._look_at = now + LOOK_EVERY_S
+        if self._live:
+            yield from ask(self.consumer.show, watched_group(self.app, self.generation.group))
+
     def _owned(self, partitions: frozenset[int]) -> Callable[[int], bool]:
         width = self._bus.partitions
         return lambda shard: shard % width in partitions
@@ -186,8 +217,10 @@ class Projector:
                 try:
                     run(self.once())
                     failures = 0
-                except Unavailable:
+                    self._pulse(None)
+                except Unavailable as error:
                     failures += 1
+                    self._pulse(error)
                     stop.wait(backoff(failures, self.world))
                     self.consumer.rewind()
         except Fenced:

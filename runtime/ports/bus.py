@@ -74,6 +74,13 @@ class Bus(Protocol):
         """The first offset commit of a group without members: from now on, nothing older."""
         ...
 
+    def commit_first(self, group: str) -> int:
+        """The first offset commit of a group that shall read everything: the begin of each partition that has none; how many had none.
+
+        A group with members is left to them.
+        """
+        ...
+
     def lag(self, group: str) -> dict[int, int]:
         """Per partition, how many messages the group has not committed."""
         ...

@@ -300,6 +300,26 @@ def test_a_group_committed_at_now_gets_nothing_older_and_everything_later(place:
     consumer.close()
 
 
+def test_a_first_commit_is_the_begin_of_what_was_never_committed_and_leaves_the_rest(place: Place) -> None:
+    place.bus.commit_now("others")  # so that the log keeps everything
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    assert place.bus.commit_first("readers") == PARTITIONS
+    assert place.bus.lag("readers") == dict.fromkeys(range(PARTITIONS), 5)
+    consumer = place.bus.consumer("readers")
+    take(consumer, 20)
+    assert consumer.commit({0: 3}) is True
+    consumer.close()
+    assert place.bus.commit_first("readers") == 0
+    assert place.bus.lag("readers") == {0: 2, 1: 5, 2: 5, 3: 5}
+
+
+def test_a_first_commit_leaves_a_group_to_its_members(place: Place) -> None:
+    consumer = place.bus.consumer("readers")
+    settle([consumer])
+    assert place.bus.commit_first("readers") == 0
+    consumer.close()
+
+
 def test_the_offsets_of_a_group_with_members_are_not_moved_to_now(place: Place) -> None:
     consumer = place.bus.consumer("readers")
     settle([consumer])
