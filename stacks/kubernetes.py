@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_kubernetes as k8s
 
-from stacks.cloud import Autoscaler, Bus, Credentials, EventStore, Gateway, Grant, Identity, Reach, ReadDatabase, Task, Value
+from stacks.cloud import Autoscaler, Bus, Credentials, EventStore, FromSecret, Gateway, Grant, Identity, Reach, ReadDatabase, Task, Value
 from stacks.config import Settings, Store
 from stacks.description import Description, Group
 from stacks.grants import Needs, needs
@@ -15,7 +15,7 @@ from stacks.images import image
 from stacks.kube import authentication, disruption, jobs, network, routes, scaling
 from stacks.kube.components import Keda, Work, Workload, Workspace
 from stacks.kube.names import Manifest, Place
-from stacks.kube.pods import Pod, template
+from stacks.kube.pods import Pod, secrets_of, template
 from stacks.kube.render import render
 from stacks.kube.secrets import bus_files, bus_secret
 from stacks.kube.vault import Vault
@@ -88,9 +88,9 @@ class Kubernetes:
         """KEDA, which logs in to the bus, and to the read database where a saga's work is counted there."""
         keda = Keda(self._settings.keda == "install", self._settings.keda_namespace, self._provider)
         labels, bus = self._place.labels("projector"), self._settings.bus
-        plans = [authentication.bus_authentication(self._place, labels, bus, "bus-scaler", BUS_FILES)]
+        plans = [authentication.bus_authentication(self._place, labels, bus, _secret(watch, "TRIMARAN_BUS"), watch.files)]
         if any(group.due for group in self._about.groups):
-            plans.append(authentication.rows_authentication(self._place, labels, STORES, "rows"))
+            plans.append(authentication.rows_authentication(self._place, labels, _secret(due, "TRIMARAN_ROWS")))
         options = pulumi.ResourceOptions(
             parent=keda, provider=self._provider, depends_on=[self._workspace.namespace, *self._vault.made, keda.ready]
         )
@@ -100,7 +100,7 @@ class Kubernetes:
     # what is done and what runs
 
     def job(self, task: Task, grants: Sequence[Grant], after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        """A Job; two that do the same are one, and one that does something else is made anew."""
+        """A Job; what was done once is not done again, and something else is another Job."""
         needed, role = needs(grants), self._about.roles[task.role]
         labels = self._place.labels("prepare", task.group.name if task.group else "", task.name)
         pod = Pod(
@@ -115,11 +115,10 @@ class Kubernetes:
             self._settings.priority_class,
             "Never",
         )
-        plain = {name: value for name, value in pod.env.items() if isinstance(value, str)}
-        does = {"command": [*role.command, *task.arguments], "env": plain, "schema": task.group.schema if task.group else ""}
-        name = self._image.apply(lambda ref: jobs.job_name(task.name, does | {"image": ref}))
+        name = _named(task, pod)
         before = self._before(task.name, labels, needed, ())
-        return Work(task.name, before, jobs.job(self._place, name, task.name, pod), (self._workspace.namespace, *after), self._provider).job
+        base = self._workspace.namespace
+        return Work(task.name, before, jobs.job(self._place, name, task.name, pod), base, after, self._provider).job
 
     def relay(self, grants: Sequence[Grant], after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         """Two relays: a row of the outbox is taken by one of them, and one is there while the other's node is drained."""
@@ -178,9 +177,9 @@ class Kubernetes:
         )
         plan = _deployment(self._place, name, pod, replicas)
         budget = {"budget": disruption.budget(self._place, name, labels)}
-        ready = (self._workspace.namespace, *after)
         before = self._before(name, labels, needed, called)
-        return Workload(name, before, plan, budget | dict(behind), ready, scaled, self._provider).deployment
+        base = self._workspace.namespace
+        return Workload(name, before, plan, budget | dict(behind), base, after, scaled, self._provider).deployment
 
     def _before(self, name: str, labels: Mapping[str, str], needed: Needs, called: Sequence[Manifest]) -> list[Manifest]:
         annotations = {CLOUD_ROLE: needed.identity} if needed.identity else None
@@ -213,6 +212,22 @@ def _deployment(place: Place, name: str, pod: Pod, replicas: int | None) -> Mani
         "template": template(pod),
     }
     return place.object("Deployment", name, pod.labels, spec=spec | ({"replicas": replicas} if replicas else {}))
+
+
+def _secret(grant: Grant, name: str) -> FromSecret:
+    """The secret behind a variable that a grant gives; only what was granted can be found."""
+    found = grant.env[name]
+    if not isinstance(found, FromSecret):
+        raise TypeError(f"{name} is in no secret")
+    return found
+
+
+def _named(task: Task, pod: Pod) -> pulumi.Output[str]:
+    """A Job's name, by what it does: with which image, with which words, and with which secrets, whose versions say nothing of them."""
+    plain = {name: value for name, value in pod.env.items() if isinstance(value, str)}
+    does = {"command": [*pod.role.command, *pod.arguments], "env": plain, "schema": task.group.schema if task.group else ""}
+    later = pulumi.Output.all(pod.image, *(value.version for value in secrets_of(pod)))
+    return later.apply(lambda known: jobs.job_name(task.name, does | {"later": known}))
 
 
 def _reach_of(url: str) -> Reach:

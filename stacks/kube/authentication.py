@@ -11,6 +11,7 @@ MSK with IAM           sasl: oauthbearer, saslTokenProvider: aws_msk_iam, awsReg
 
 from collections.abc import Mapping
 
+from stacks.cloud import FromSecret
 from stacks.config import Bus
 from stacks.kube.names import Manifest, Place
 from stacks.kube.scaling import BUS_AUTHENTICATION, ROWS_AUTHENTICATION
@@ -38,20 +39,20 @@ def scaler_secret(bus: Bus) -> dict[str, str]:
     return {"oauthTokenEndpointUri": bus.brokers.options["oauth_endpoint"]} | ({"scopes": scope} if scope else {})
 
 
-def bus_authentication(place: Place, labels: Mapping[str, str], bus: Bus, secret: str, files: str) -> Manifest:
-    """From `secret` (username, password …) and `files` (ca.crt, tls.crt, tls.key)."""
-    targets = [_target(parameter, secret, key) for parameter, key in _login(bus).items()]
+def bus_authentication(place: Place, labels: Mapping[str, str], bus: Bus, login: FromSecret, files: FromSecret | None) -> Manifest:
+    """From the secrets of a login (username, password …) and of files (ca.crt, tls.crt, tls.key)."""
+    targets = [_target(parameter, login.name, key) for parameter, key in _login(bus).items()]
     texts = {"ca": bus.files.ca, "cert": bus.files.cert, "key": bus.files.key}
-    targets += [_target(parameter, files, FILE_KEYS[parameter]) for parameter, text in texts.items() if text]
+    targets += [_target(parameter, files.name, FILE_KEYS[parameter]) for parameter, text in texts.items() if text and files]
     return place.object(
         "TriggerAuthentication", BUS_AUTHENTICATION, labels, spec=_identity(bus) | ({"secretTargetRef": targets} if targets else {})
     )
 
 
-def rows_authentication(place: Place, labels: Mapping[str, str], secret: str, key: str) -> Manifest:
+def rows_authentication(place: Place, labels: Mapping[str, str], url: FromSecret) -> Manifest:
     """KEDA counts what is due with the whole URL of the read database."""
     return place.object(
-        "TriggerAuthentication", ROWS_AUTHENTICATION, labels, spec={"secretTargetRef": [_target("connection", secret, key)]}
+        "TriggerAuthentication", ROWS_AUTHENTICATION, labels, spec={"secretTargetRef": [_target("connection", url.name, url.key)]}
     )
 
 

@@ -66,6 +66,7 @@ class Workload(pulumi.ComponentResource):
         before: Sequence[Manifest],
         deployment: Manifest,
         behind: Mapping[str, Manifest],
+        base: pulumi.Resource,
         after: Sequence[pulumi.Resource],
         scaled: Sequence[pulumi.Resource],
         provider: pulumi.ProviderResource,
@@ -76,7 +77,7 @@ class Workload(pulumi.ComponentResource):
         def with_(*needed: pulumi.Resource, timeouts: pulumi.CustomTimeouts | None = None) -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=list(needed), custom_timeouts=timeouts))
 
-        needed = [render(f"{name}-{_word(each)}", each, with_(*after)) for each in before]
+        needed = [render(f"{name}-{_word(each)}", each, with_(base)) for each in before]
         self.deployment: pulumi.Resource = render(name, deployment, with_(*after, *needed, timeouts=ROLLOUT))
         for word, each in behind.items():
             scaling = scaled if each["kind"] == "ScaledObject" else ()
@@ -85,16 +86,25 @@ class Workload(pulumi.ComponentResource):
 
 
 class Work(pulumi.ComponentResource):
-    """Something done once: account and policy where nobody made them, and the Job, whose end is waited for."""
+    """Something done once: an account and a policy of its own, and the Job, whose end is waited for."""
 
     def __init__(
-        self, task: str, before: Sequence[Manifest], job: Manifest, after: Sequence[pulumi.Resource], provider: pulumi.ProviderResource
+        self,
+        task: str,
+        before: Sequence[Manifest],
+        job: Manifest,
+        base: pulumi.Resource,
+        after: Sequence[pulumi.Resource],
+        provider: pulumi.ProviderResource,
     ) -> None:
         super().__init__("trimaran:kube:Work", task, None, pulumi.ResourceOptions(provider=provider))
-        own = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(after))
-        needed = [render(f"{task}-{_word(each)}", each, own) for each in before]
+        own = pulumi.ResourceOptions(parent=self, provider=provider)
+        based = pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[base]))
+        needed = [render(f"{task}-{_word(each)}", each, based) for each in before]
         seconds = f"{deadline_s(task) + AWAIT_S}s"
-        awaited = pulumi.ResourceOptions(depends_on=needed, custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds))
+        awaited = pulumi.ResourceOptions(
+            depends_on=[*after, *needed], custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds)
+        )
         self.job: pulumi.Resource = render(task, job, pulumi.ResourceOptions.merge(own, awaited))
         self.register_outputs({"job": job["metadata"]["name"]})
 

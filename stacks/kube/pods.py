@@ -11,6 +11,7 @@ from stacks.kube.probes import probes
 
 USER = 10001  # of the image; nobody's number on a usual node
 GRACE_S = 40  # the gateway closes its sockets, a projector ends its batch
+LEAVING_S = 5  # whoever is called waits until nobody calls any more: a Service forgets a pod that ends within seconds, not at once
 BUS_FILES = "/etc/trimaran/bus"
 SIZES = {  # (cpu asked, memory asked, memory at most); no limit on cpu, which would only slow a pod down on an idle node
     "gateway": ("250m", "192Mi", "768Mi"),
@@ -44,10 +45,14 @@ def template(pod: Pod) -> Manifest:
     return {"metadata": {"labels": dict(pod.labels), "annotations": {**pod.annotations, **_versions(pod)}}, "spec": _spec(pod)}
 
 
+def secrets_of(pod: Pod) -> list[FromSecret]:
+    """What the pod reads from secrets, as variables and as files."""
+    return [value for value in (*pod.env.values(), pod.files) if isinstance(value, FromSecret)]
+
+
 def _versions(pod: Pod) -> dict[str, Any]:
-    """The versions of the secrets that the pod reads: a changed secret is a changed template, and says nothing of what is in it."""
-    read = [value for value in (*pod.env.values(), pod.files) if isinstance(value, FromSecret)]
-    return {f"{SECRETS}{value.name}": value.version for value in read}
+    """The versions of these secrets: a changed secret is a changed template, and says nothing of what is in it."""
+    return {f"{SECRETS}{value.name}": value.version for value in secrets_of(pod)}
 
 
 def _spec(pod: Pod) -> Manifest:
@@ -98,6 +103,7 @@ def _container(pod: Pod) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
+        **({"lifecycle": {"preStop": {"sleep": {"seconds": LEAVING_S}}}} if "http" in pod.role.ports else {}),
         **probes(pod.role.probes, pod.role.ports.get("probes", 0)),
         "volumeMounts": mounts,
     }

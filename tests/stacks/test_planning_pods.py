@@ -102,6 +102,11 @@ def test_a_pod_has_time_to_end_its_work_and_says_why_it_failed() -> None:
     assert container(pod())["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
+def test_whoever_is_called_waits_until_nobody_calls_any_more() -> None:
+    assert container(pod("gateway"))["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert "lifecycle" not in container(pod())
+
+
 def test_a_priority_is_named_only_where_one_was_given() -> None:
     assert "priorityClassName" not in template(pod())["spec"]
     assert template(pod(priority="high"))["spec"]["priorityClassName"] == "high"
@@ -114,7 +119,9 @@ def test_pods_that_run_for_ever_spread_over_zones_and_nodes() -> None:
 
 
 def test_a_job_is_tried_three_times_within_its_bound_and_stays() -> None:
-    made = jobs.job(PLACE, "rebuild-rows-01234567", "rebuild-rows", pod(role=ROLES["upgrade"], component="prepare", restart="Never"))
+    made = jobs.job(
+        PLACE, "rebuild-rows-01234567", "rebuild-rows", replace(pod(), role=ROLES["upgrade"], component="prepare", restart="Never")
+    )
     assert made["spec"]["backoffLimit"] == 2
     assert made["spec"]["activeDeadlineSeconds"] == 6 * 3600
     assert "ttlSecondsAfterFinished" not in made["spec"]

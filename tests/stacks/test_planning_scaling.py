@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stacks.cloud import FromSecret
 from stacks.config import BUS_ROLES
 from stacks.kube import authentication, routes, scaling
 from stacks.kube.names import Place
@@ -15,6 +16,7 @@ from tests.stacks.given import LOGINS, PLAINTEXT, about, given
 
 PLACE = Place("shop", "trimaran-shop")
 LABELS = PLACE.labels("projector", "rows")
+LOGIN, FILES = FromSecret("bus-scaler", "url", "1"), FromSecret("bus-files", "", "1")
 KAFKA = {"bootstrapServers": "kafka.example:9093"}
 ROWS, SELLING = about().groups
 
@@ -151,7 +153,7 @@ def test_keda_logs_in_every_way_that_a_bus_knows(
     bus = given(**said).bus
     told = authentication.kafka(bus)
     assert {name: text for name, text in told.items() if name != "bootstrapServers"} == trigger
-    spec = authentication.bus_authentication(PLACE, LABELS, bus, "bus-scaler", "bus-files")["spec"]
+    spec = authentication.bus_authentication(PLACE, LABELS, bus, LOGIN, FILES)["spec"]
     assert spec["podIdentity"]["provider"] == identity
     targets = spec.get("secretTargetRef", [])
     assert {target["parameter"]: target["key"] for target in targets} == parameters
@@ -161,7 +163,7 @@ def test_keda_logs_in_every_way_that_a_bus_knows(
 
 def test_a_role_of_the_cloud_is_taken_on_where_one_is_named() -> None:
     bus = given(bus="kafka://k:1?sasl_mechanism=AWS_MSK_IAM&region=x", busLogins="{}", busRole="arn:aws:iam::1:role/bus").bus
-    spec = authentication.bus_authentication(PLACE, LABELS, bus, "bus-scaler", "bus-files")["spec"]
+    spec = authentication.bus_authentication(PLACE, LABELS, bus, LOGIN, FILES)["spec"]
     assert spec["podIdentity"] == {"provider": "aws", "roleArn": "arn:aws:iam::1:role/bus"}
 
 

@@ -18,7 +18,7 @@ from tests.stacks.given import CONFIG, LOGINS, PLAINTEXT, SECRET, about, given
 
 TAG_ONLY = "registry.example/trimaran:1"
 PYTHON = f"docker.io/library/python:3.13-slim@sha256:{'b' * 64}"
-JWKS = {"jwks": "https://id.example/keys", "issuer": "https://id.example", "audience": "trimaran"}
+JWKS: dict[str, Any] = {"jwks": "https://id.example/keys", "issuer": "https://id.example", "audience": "trimaran"}
 OAUTH = "kafka://kafka.example:9093?sasl_mechanism=OAUTHBEARER"
 MSK = "kafka://msk.example:9098?sasl_mechanism=AWS_MSK_IAM"
 HUBS = "kafka://space.servicebus.windows.net:9093"
