@@ -5,8 +5,10 @@ Pulumi.yaml has the same names with the same defaults and says what each is for.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pulumi
@@ -150,7 +152,16 @@ def read() -> Settings:
     given = {name: text for name in DEFAULTS if (text := config.get(name)) is not None}
     secret = {name for name in given if is_config_secret(f"trimaran:{name}")}
     cloud = given.get("cloud") or pulumi.get_stack().partition("-")[0]
-    return settings(given | {"cloud": cloud}, secret, kubernetes.get("kubeconfig"), kubernetes.get("context"))
+    kubeconfig, ambient = kubernetes.get("kubeconfig"), os.environ.get("KUBECONFIG", "")
+    _exists("kubernetes:kubeconfig", kubeconfig) if kubeconfig else _exists("KUBECONFIG", ambient)
+    return settings(given | {"cloud": cloud}, secret, kubeconfig, kubernetes.get("context"))
+
+
+def _exists(name: str, kubeconfig: str) -> None:
+    """Where a file is named, it is there. Its text, which is a secret, may stand in its place and is not repeated."""
+    text = "\n" in kubeconfig or kubeconfig.lstrip().startswith("{")
+    if kubeconfig and not text and not any(Path(each).expanduser().is_file() for each in kubeconfig.split(os.pathsep)):
+        raise Refused(f"{name} names no file that is here: give the path of a kubeconfig, or its text")
 
 
 def settings(given: Mapping[str, str], secret: set[str], kubeconfig: str | None = None, context: str | None = None) -> Settings:

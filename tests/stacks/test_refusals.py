@@ -1,7 +1,9 @@
 """What cannot be right is refused at plan time, before any resource is registered: one line that names the field and the way out."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -188,6 +190,22 @@ def test_a_program_that_refuses_registers_nothing_and_ends_with_one_line(said: d
         run.run(program)
     one_line(refused.value, told)
     assert [each.type for each in run.resources if each.type != STACK] == []
+
+
+def test_a_kubeconfig_that_is_not_there_is_refused_and_its_text_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = recording({})
+    run.config["kubernetes:kubeconfig"] = str(tmp_path / "topsecret")
+    with pytest.raises(pulumi.RunError) as refused:
+        run.run(program)
+    one_line(refused.value, "kubernetes:kubeconfig names no file")
+    run = recording({})
+    run.config["kubernetes:kubeconfig"] = '{"apiVersion": "v1", "kind": "Config"}'
+    run.run(program)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}{os.pathsep}{tmp_path / 'missing, too'}")
+    with pytest.raises(pulumi.RunError, match="KUBECONFIG names no file"):
+        recording({}).run(program)
+    (tmp_path / "missing, too").write_text("kind: Config\n")
+    recording({}).run(program)
 
 
 def test_the_stacks_name_up_to_its_first_hyphen_chooses_the_hull() -> None:
