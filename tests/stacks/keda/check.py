@@ -1,0 +1,79 @@
+"""KEDA's objects against KEDA's own schema, and each trigger's keys and values against what its scaler reads (reduce.py says the source)."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+
+from stacks.recording import SECRET, UNKNOWN
+from tests.stacks.objects import Object, Objects
+
+HERE = Path(__file__).parent
+KINDS = ("ScaledObject", "TriggerAuthentication")
+
+
+def problems(objects: Objects) -> list[str]:
+    """Sentences: which object, where, what."""
+    found = [f"{each}: {told}" for each in objects.of(*KINDS) for told in against_schema(each)]
+    for each in objects.of("ScaledObject"):
+        for number, trigger in enumerate(each.spec.get("triggers", [])):
+            found += [f"{each}: triggers[{number}].{told}" for told in of_trigger(trigger, parameters(objects, trigger))]
+    return found
+
+
+def against_schema(each: Object) -> list[str]:
+    """What the API server would refuse."""
+    validator = jsonschema.Draft202012Validator(_read(f"{each.kind}.json"))
+    return [f"{error.json_path.removeprefix('$.')}: {error.message}" for error in validator.iter_errors(each.body)]
+
+
+def parameters(objects: Objects, trigger: dict[str, Any]) -> set[str] | None:
+    """Those that the trigger's TriggerAuthentication gives; None where it gives more than can be seen."""
+    name = trigger.get("authenticationRef", {}).get("name", "")
+    found = objects.find("TriggerAuthentication", name) if name else None
+    if found is None:
+        return set()
+    if found.spec.keys() - {"secretTargetRef", "env", "podIdentity"}:
+        return None
+    return {str(each.get("parameter")) for field in ("secretTargetRef", "env") for each in found.spec.get(field, [])}
+
+
+def of_trigger(trigger: dict[str, Any], authentication: set[str] | None) -> list[str]:
+    """Unknown keys, keys that only a TriggerAuthentication may give, values that are none of those allowed, and required ones."""
+    kind, metadata = str(trigger.get("type")), trigger.get("metadata", {})
+    scalers: dict[str, list[dict[str, Any]]] = _read("scalers.json")
+    if kind not in scalers:
+        return [f"type: no scaler {kind!r}: {', '.join(scalers)}"]
+    known = {each["name"]: each for each in scalers[kind]}
+    found = [told for key, value in metadata.items() for told in _entry(kind, known, key, value)]
+    for parameter in authentication or ():
+        if not known.get(parameter, {}).get("triggerAuthenticationVariableReadable"):
+            found.append(f"authenticationRef: {kind} reads no parameter {parameter!r} from it")
+    for name, told in known.items():
+        given = name in metadata or f"{name}FromEnv" in metadata or authentication is None or name in authentication
+        if not given and not told.get("optional") and "default" not in told:
+            found.append(f"metadata.{name}: missing, {kind} needs it")
+    return found
+
+
+def _entry(kind: str, known: dict[str, dict[str, Any]], key: str, value: Any) -> list[str]:
+    told = known.get(key) or known.get(key.removesuffix("FromEnv"))
+    if told is None:
+        return [f"metadata.{key}: {kind} has no such key: {', '.join(sorted(known))}"]
+    if key not in known:
+        return [] if told.get("envVariableReadable") else [f"metadata.{key}: {kind} reads it from no environment"]
+    if not told.get("metadataVariableReadable"):
+        return [f"metadata.{key}: {kind} reads it from a TriggerAuthentication only"]
+    if "deprecated" in told:
+        return [f"metadata.{key}: {told['deprecated']}"]
+    allowed = told.get("allowedValue")
+    if allowed and value not in (*allowed, SECRET, UNKNOWN):
+        return [f"metadata.{key}: is {value!r}, must be one of {', '.join(allowed)}"]
+    return []
+
+
+@cache
+def _read(name: str) -> Any:
+    return json.loads((HERE / name).read_text())
