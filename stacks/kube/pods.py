@@ -11,7 +11,7 @@ from stacks.kube.probes import probes
 
 USER = 10001  # of the image; nobody's number on a usual node
 GRACE_S = 40  # the gateway closes its sockets, a projector ends its batch
-LEAVING_S = 5  # whoever is called waits until nobody calls any more: a Service forgets a pod that ends within seconds, not at once
+LEAVING_S = 5  # whoever is called goes on until nobody calls any more: a Service forgets a pod that ends within seconds, not at once
 BUS_FILES = "/etc/trimaran/bus"
 SIZES = {  # (cpu asked, memory asked, memory at most); no limit on cpu, which would only slow a pod down on an idle node
     "gateway": ("250m", "192Mi", "768Mi"),
@@ -93,7 +93,7 @@ def _container(pod: Pod) -> Manifest:
         "image": pod.image,
         "command": [*pod.role.command, *pod.arguments],
         "workingDir": "/app",
-        "env": [_variable(name, value) for name, value in pod.env.items()] + _address(pod.role.ports),
+        "env": [*(_variable(name, value) for name, value in pod.env.items()), *_address(pod.role.ports), *_leaving(pod.role)],
         **({"ports": ports} if ports else {}),
         "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": most}},
         "securityContext": {
@@ -103,7 +103,6 @@ def _container(pod: Pod) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        **({"lifecycle": {"preStop": {"sleep": {"seconds": LEAVING_S}}}} if "http" in pod.role.ports else {}),
         **probes(pod.role.probes, pod.role.ports.get("probes", 0)),
         "volumeMounts": mounts,
     }
@@ -121,3 +120,9 @@ def _address(ports: Mapping[str, int]) -> list[Manifest]:
     said = [{"name": names[name], "value": str(port)} for name, port in ports.items()]
     own: list[Manifest] = [{"name": "TRIMARAN_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}] if ports else []
     return own + said
+
+
+def _leaving(role: Role) -> list[Manifest]:
+    """How long a role that is called goes on after it was told to end, where it knows of it."""
+    name = "TRIMARAN_LINGER_S"
+    return [{"name": name, "value": str(LEAVING_S)}] if name in role.environment else []

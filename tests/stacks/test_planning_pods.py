@@ -102,9 +102,10 @@ def test_a_pod_has_time_to_end_its_work_and_says_why_it_failed() -> None:
     assert container(pod())["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
-def test_whoever_is_called_waits_until_nobody_calls_any_more() -> None:
-    assert container(pod("gateway"))["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
-    assert "lifecycle" not in container(pod())
+def test_whoever_is_called_goes_on_until_nobody_calls_any_more() -> None:
+    called = replace(ROLES["gateway"], environment=(*ROLES["gateway"].environment, "TRIMARAN_LINGER_S"))
+    assert {"name": "TRIMARAN_LINGER_S", "value": "5"} in container(pod("gateway", role=called))["env"]
+    assert "TRIMARAN_LINGER_S" not in {each["name"] for each in container(pod())["env"]}
 
 
 def test_a_priority_is_named_only_where_one_was_given() -> None:
