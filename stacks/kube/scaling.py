@@ -1,6 +1,6 @@
 """When KEDA adds pods and takes them away: ScaledObjects for projectors (from none) and for the gateway (from two).
 
-Facts about KEDA 2.21 that these numbers rest on are in docs/deploy/kubernetes.md; `trimaran scale simulate` does the same arithmetic.
+`trimaran scale simulate` does the same arithmetic for a workload (docs/scaling.md).
 """
 
 from collections.abc import Mapping
