@@ -84,9 +84,9 @@ def topic() -> str:
     return f"test-{uuid.uuid4().hex}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka_victim() -> Iterator[kafka.KafkaServer]:
-    """The run's second broker, which fault tests may hurt; ask for `kafka_server`."""
+    """A file's own broker, which fault tests may hurt; ask for `kafka_server`. An idle one takes 4 % of a core, so it ends with the file."""
     with kafka.running() as server:
         yield server
 

@@ -4,7 +4,10 @@ Every run makes its own cluster on a free loopback port below a temporary direct
 Passwords are checked (SCRAM), for tests of refused credentials; the only superuser is trimaran, password trimaran.
 """
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import importlib.util
 import itertools
 import os
@@ -23,6 +26,7 @@ from psycopg import conninfo, sql
 from tests.servers.process import Server, ServerFailed, account, free_port, prefix
 
 OLDEST = 15
+PASSWORD = "trimaran"
 _names = itertools.count(1)
 
 
@@ -61,6 +65,17 @@ def _reachable(folder: Path, user: str | None, root: Path) -> Path:
     return root / "install" / "bin"
 
 
+def verifier(password: str) -> str:
+    """What PostgreSQL keeps of a password, of one SCRAM iteration instead of 4,096: tests connect thousands of times, and each client
+    repeats them all (RFC 5802; the password is checked as ever).
+    """
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    told = (base64.b64encode(part).decode() for part in (salt, stored, hmac.digest(salted, b"Server Key", "sha256")))
+    return "SCRAM-SHA-256$1:{}${}:{}".format(*told)
+
+
 class PostgresServer:
     """One PostgreSQL cluster: `start`, `stop`, `kill`, and its URL. `durable=False` leaves fsync out: no test pulls the plug."""
 
@@ -81,7 +96,7 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The URL of its database postgres."""
-        return f"postgresql://trimaran:trimaran@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://trimaran:{PASSWORD}@127.0.0.1:{self.port}/postgres"
 
     @property
     def pid(self) -> int:
@@ -92,7 +107,7 @@ class PostgresServer:
         home = self._root / "home"
         home.mkdir()
         secret = home / "password"
-        secret.write_text("trimaran\n")
+        secret.write_text(f"{verifier(PASSWORD)}\n")
         if self._user is not None:
             for path in (home, secret):
                 shutil.chown(path, self._user)
@@ -169,11 +184,10 @@ def running(*, durable: bool = True) -> Iterator[PostgresServer]:
 def database(server_url: str) -> Iterator[str]:
     """The URL of a fresh database on a server, dropped at the end with whoever is still connected."""
     name = f"trimaran_{os.getpid()}_{next(_names)}"
+    told = conninfo.conninfo_to_dict(server_url)
     with psycopg.connect(server_url, autocommit=True) as admin:
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    told = conninfo.conninfo_to_dict(server_url)
-    try:
-        yield f"postgresql://{told['user']}:{told['password']}@{told['host']}:{told['port']}/{name}"
-    finally:
-        with psycopg.connect(server_url, autocommit=True) as admin:
+        try:
+            yield f"postgresql://{told['user']}:{told['password']}@{told['host']}:{told['port']}/{name}"
+        finally:
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
