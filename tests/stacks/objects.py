@@ -68,6 +68,17 @@ class Object:
         return dict(self.template.get("metadata", {}).get("labels") or {})
 
     @property
+    def env(self) -> dict[str, dict[str, Any]]:
+        """The environment of its first container, by name."""
+        return {each["name"]: each for each in self.containers[0].get("env", [])} if self.containers else {}
+
+    @property
+    def command(self) -> list[str]:
+        """Command and arguments of its first container."""
+        first = self.containers[0]
+        return [*first.get("command", []), *first.get("args", [])]
+
+    @property
     def containers(self) -> list[dict[str, Any]]:
         """All containers of its pod, those that run first included."""
         return [*self.pod.get("initContainers", []), *self.pod.get("containers", [])]
@@ -80,9 +91,8 @@ class Objects:
     """All objects of a graph."""
 
     def __init__(self, resources: Iterable[Registered]) -> None:
-        self.all = [
-            Object(each.inputs, each) for each in resources if each.custom and each.inputs.get("kind") and "apiVersion" in each.inputs
-        ]
+        self.resources = list(resources)
+        self.all = [Object(each.inputs, each) for each in self.resources if each.custom and "apiVersion" in each.inputs]
 
     def of(self, *kinds: str) -> list[Object]:
         """Those of some kinds, by name."""
@@ -97,6 +107,10 @@ class Objects:
         found = self.find(kind, name)
         assert found is not None, f"there is no {kind}/{name}: {', '.join(map(str, self.all))}"
         return found
+
+    def running(self) -> list[Object]:
+        """What runs for ever."""
+        return self.of("Deployment", "StatefulSet", "DaemonSet")
 
     def workloads(self) -> list[Object]:
         """Everything that makes pods."""
