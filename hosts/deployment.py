@@ -44,7 +44,7 @@ def roles() -> dict[str, dict[str, Any]]:
     return {
         "gateway": {
             "command": _python("hosts.gateway"),
-            "environment": [*_stores(), *_BUS, "TRIMARAN_PORT", *_PROBED, *_CALLERS],
+            "environment": [*_stores(), *_BUS, "TRIMARAN_PORT", "TRIMARAN_LINGER_S", *_PROBED, *_CALLERS],
             "ports": {"http": HTTP, "probes": PROBES},
             "probes": {"live": LIVE, "ready": READY, "load": LOAD},
         },

@@ -87,7 +87,7 @@ class KafkaBus:
 
     def begun(self, group: str) -> bool:
         """Whether the group has an offset anywhere."""
-        known = self._ask(f"read the offsets of group {group!r}", lambda admin: admin.list_group_offsets({group: self._topic_partitions()}))
+        known = self._ask(f"tell the offsets of group {group!r}", lambda admin: admin.list_group_offsets({group: self._topic_partitions()}))
         return any(found.offset >= 0 for found in known[group].values())
 
     def _set(self, group: str, commit: Callable[[Any], Any]) -> int:
@@ -109,7 +109,7 @@ class KafkaBus:
             begins = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
             return committed, begins, admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
 
-        committed, begins, ends = self._ask(f"tell the lag of group {group!r}", offsets)
+        committed, begins, ends = self._ask(f"tell the lag of group {group!r} on {self.topic!r}", offsets)
         starts = {place: max(begins[place].offset, committed[place].offset if place in committed else -1) for place in places}
         return {place.partition: max(0, ends[place].offset - starts[place]) for place in places}
 

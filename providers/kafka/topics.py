@@ -16,7 +16,7 @@ def missing(topic: str) -> str:
     """What to say about a topic that nobody has made, or that we may not see (Kafka does not tell the two apart)."""
     return (
         f"topic {topic!r} is missing, or we may not see it: run the job prepare-bus (`python -m hosts.prepare bus`), "
-        "or grant the right to describe it"
+        "or grant the right to read or write it"
     )
 
 
