@@ -1,6 +1,6 @@
 """A toy server: `/live` and `/ready` answer 200 until `PUT /live/503` or `PUT /ready/503` says otherwise; every other path tells its name.
 
-SIGTERM: waits LINGER seconds, then exits 0. It listens on IP (its pod's address) and port 8000 after SLOW seconds.
+SIGTERM: goes on for LINGER seconds, then exits 0. It listens on IP (its pod's address) and port 8000 after SLOW seconds.
 """
 
 # ruff: noqa: T201 -- what it prints is its log
@@ -8,7 +8,7 @@ SIGTERM: waits LINGER seconds, then exits 0. It listens on IP (its pod's address
 import http.server
 import os
 import signal
-import sys
+import threading
 import time
 
 answers = {"/live": 200, "/ready": int(os.environ.get("READY", "200"))}
@@ -32,8 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def end(*_: object) -> None:
     print("SIGTERM", flush=True)
-    time.sleep(float(os.environ.get("LINGER", "0")))
-    sys.exit(0)
+    threading.Timer(float(os.environ.get("LINGER", "0")), os._exit, (0,)).start()
 
 
 signal.signal(signal.SIGTERM, end)
