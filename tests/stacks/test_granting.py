@@ -1,12 +1,14 @@
 """Rights follow from use: a role has the secrets, the routes and the lines of the access control list that it was granted, and no other."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from stacks.cloud import Grant
 from stacks.config import BUS_ROLES
+from stacks.description import Description
 from stacks.kubernetes import Kubernetes
 from stacks.recording import Recording
 from tests.stacks.given import CONFIG, SECRET, about, given
@@ -92,6 +94,23 @@ def test_keda_cannot_log_in_with_what_was_not_granted() -> None:
 
     with pytest.raises(KeyError, match="TRIMARAN_BUS"):
         Recording("k8s", {}, []).run(without_a_login)
+
+
+def test_keda_reads_the_read_database_where_a_sagas_work_is_counted_and_only_there(system: Recording) -> None:
+    assert authentications(system) == {"bus", "rows"}
+    run = Recording("k8s", {}, [])
+    run.run(lambda: scaled(replace(about(), groups=tuple(group for group in about().groups if not group.saga))))
+    assert authentications(run) == {"bus"}
+
+
+def scaled(told: Description) -> None:
+    """KEDA, for these groups."""
+    cloud = Kubernetes(given(), told)
+    cloud.autoscaler(cloud.bus().grant("scaler", "watch"), cloud.read_database().grant())
+
+
+def authentications(run: Recording) -> set[str]:
+    return {each.inputs["metadata"]["name"] for each in run.resources if each.type.endswith(":TriggerAuthentication")}
 
 
 def made(run: Recording, kind: str, name: str) -> dict[str, Any]:
