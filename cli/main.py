@@ -268,6 +268,18 @@ def doctor(json: Json = False, app: App = "", events: Events = "", rows: Rows = 
 
 
 @cli.command()
+def graph(stack: Annotated[str, typer.Argument(help="the stack of Pulumi.<stack>.yaml, such as k8s")], json: Json = False) -> None:
+    """Show what `pulumi up` would make: the recorded graph of a stack. Needs no cluster, no engine and no passphrase."""
+
+    def work() -> None:
+        from cli.graph import graph as show
+
+        show(stack, json=json)
+
+    guarded(work)
+
+
+@cli.command()
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="lines to measure; none: all")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1)] = 5,

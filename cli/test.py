@@ -130,7 +130,7 @@ def steps(full: bool, extra: Sequence[str], cluster: bool = False) -> list[tuple
     if cluster:  # one after the other: each has a control plane, brokers and pods of its own
         return [("pytest, on a cluster", [*pytest, "-m", "cluster", *(extra or ("tests/engine", "tests/cluster"))])]
     if full:
-        return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds", *extra])]
+        return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds and not cluster", *extra])]
     if extra:
         return [("pytest", [*pytest, *extra])]
     return [
