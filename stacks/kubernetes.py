@@ -25,6 +25,7 @@ STORES, BUS_FILES = "stores", "bus-files"
 ROLLOUT_S = 300  # an image is pulled within it, or is not there
 CLOUD_ROLE = "eks.amazonaws.com/role-arn"
 ANYWHERE, HTTP, HTTPS = "0.0.0.0/0", 80, 443
+AWS = (Reach(ANYWHERE, (HTTPS,)), Reach("169.254.170.23/32", (HTTP,)))  # where a pod's role comes from: STS, or EKS' Pod Identity agent
 
 
 class Kubernetes:
@@ -67,6 +68,8 @@ class Kubernetes:
         reach = [Reach(self._settings.bus_cidr, tuple({server.port for server in bus.brokers.servers}))]
         if endpoint := bus.brokers.options.get("oauth_endpoint"):
             reach.append(_reach_of(endpoint))
+        if bus.brokers.mechanism == "AWS_MSK_IAM":
+            reach += AWS
         return Bus({"TRIMARAN_PARTITIONS": str(bus.partitions)}, tuple(reach), files, bus.role, self._login)
 
     def identity(self) -> Identity:

@@ -80,6 +80,10 @@ def _logins(settings: Settings) -> None:
                 raise Refused(f"trimaran:busLogins.{role}.user: Event Hubs' user is $ConnectionString, its password the connection string")
     if bus.brokers.mechanism == "OAUTHBEARER" and not bus.brokers.options.get("oauth_endpoint", "").startswith("https://"):
         raise Refused("trimaran:bus logs in by OAUTHBEARER and names no https token endpoint: add &oauth_endpoint=https://…")
+    if bus.brokers.mechanism == "AWS_MSK_IAM" and bus.logins:
+        raise Refused(
+            "trimaran:bus logs in by AWS_MSK_IAM, as the role that pods run under: take trimaran:busLogins away, set trimaran:busRole"
+        )
     if bus.brokers.mechanism == "AWS_MSK_IAM" and not bus.brokers.options.get("region"):
         raise Refused("trimaran:bus logs in by AWS_MSK_IAM and names no region: add &region=eu-central-1")
 

@@ -6,7 +6,7 @@ TLS                    tls: enable                                     ca; with 
 PLAIN, SCRAM           sasl: plaintext, scram_sha256, scram_sha512     username, password
 Event Hubs             sasl: plaintext, tls: enable                    $ConnectionString, the connection string
 OAUTHBEARER            sasl: oauthbearer, saslTokenProvider: bearer    client's id and secret, the token's endpoint, scopes
-MSK with IAM           sasl: oauthbearer, saslTokenProvider: aws_msk_iam, awsRegion, tls: enable     the pod's identity, or keys
+MSK with IAM           sasl: oauthbearer, saslTokenProvider: aws_msk_iam, awsRegion, tls: enable     nothing: KEDA takes on a role
 """
 
 from collections.abc import Mapping
@@ -61,13 +61,11 @@ def _login(bus: Bus) -> dict[str, str]:
     login = bus.login("scaler")
     if login is None or not login.password:
         return {}
-    if bus.brokers.mechanism == "AWS_MSK_IAM":
-        return {"awsAccessKeyID": "username", "awsSecretAccessKey": "password"}
     return {"username": "username", "password": "password"} | {key: key for key in scaler_secret(bus)}
 
 
 def _identity(bus: Bus) -> Manifest:
-    if bus.brokers.mechanism != "AWS_MSK_IAM" or _login(bus):
+    if bus.brokers.mechanism != "AWS_MSK_IAM":
         return {"podIdentity": {"provider": "none"}}
     return {"podIdentity": {"provider": "aws"} | ({"roleArn": bus.role} if bus.role else {})}
 

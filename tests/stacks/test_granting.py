@@ -96,6 +96,18 @@ def test_keda_cannot_log_in_with_what_was_not_granted() -> None:
         Recording("k8s", {}, []).run(without_a_login)
 
 
+def test_a_role_of_the_cloud_is_reached_where_it_is_given() -> None:
+    def signing() -> None:
+        cloud = Kubernetes(given(bus="kafka://k:9098?sasl_mechanism=AWS_MSK_IAM&region=x", busLogins=None, busRole="arn:role"), about())
+        cloud.relay((cloud.bus().grant("relay", "publish"),), ())
+
+    run = Recording("k8s", {}, [])
+    run.run(signing)
+    rules = made(run, "NetworkPolicy", "relay-policy")["spec"]["egress"]
+    assert {port["port"] for rule in rules for port in rule["ports"]} == {53, 80, KEYS, 9098}
+    assert made(run, "ServiceAccount", "relay-account")["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:role"}
+
+
 def test_keda_reads_the_read_database_where_a_sagas_work_is_counted_and_only_there(system: Recording) -> None:
     assert authentications(system) == {"bus", "rows"}
     run = Recording("k8s", {}, [])

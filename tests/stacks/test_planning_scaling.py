@@ -131,17 +131,11 @@ WAYS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, str], str]] = {
         {"username": "username", "password": "password", "oauthTokenEndpointUri": "oauthTokenEndpointUri", "scopes": "scopes"},
         "none",
     ),
-    "MSK by identity": (
+    "MSK": (
         {"bus": "kafka://k:1?sasl_mechanism=AWS_MSK_IAM&region=eu-central-1", "busLogins": "{}"},
         {"tls": "enable", "sasl": "oauthbearer", "saslTokenProvider": "aws_msk_iam", "awsRegion": "eu-central-1"},
         {},
         "aws",
-    ),
-    "MSK by keys": (
-        {"bus": "kafka://k:1?sasl_mechanism=AWS_MSK_IAM&region=eu-central-1"},
-        {"tls": "enable", "sasl": "oauthbearer", "saslTokenProvider": "aws_msk_iam", "awsRegion": "eu-central-1"},
-        {"awsAccessKeyID": "username", "awsSecretAccessKey": "password"},
-        "none",
     ),
 }
 

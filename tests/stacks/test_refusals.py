@@ -86,6 +86,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "logins that are never sent": ({"bus": PLAINTEXT["bus"]}, "PLAINTEXT sends none"),
     "a token endpoint that is missing": ({"bus": OAUTH}, "names no https token endpoint"),
     "a region that is missing": ({"bus": MSK, "busLogins": None}, "names no region"),
+    "a login where a role signs": ({"bus": f"{MSK}&region=x"}, "take trimaran:busLogins away, set trimaran:busRole"),
     "Event Hubs with a name": ({"bus": HUBS}, "Event Hubs' user is $ConnectionString"),
     "half a certificate": ({"busCert": "CERT"}, "trimaran:busCert and trimaran:busKey belong together"),
     "a certificate that nobody asks for": ({**PLAINTEXT, "busCa": "CA"}, "PLAINTEXT has no TLS"),
