@@ -10,43 +10,38 @@ Everything listens on loopback, is a child of this process and dies with it; fil
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
-from tests.cluster import addresses, names
+from tests.cluster import addresses, names, own
 from tests.cluster.api import Api, Object, wait
 from tests.cluster.control_plane import NODE, ControlPlane, Timing
 from tests.cluster.keda import Keda
 from tests.cluster.kubelet import images as known
 from tests.cluster.kubelet.images import Image
 from tests.cluster.kubelet.life import Pauses
-from tests.cluster.programs import Program
 from tests.servers.golang import binaries
-
-ROOT = Path(__file__).parents[2]
 
 
 class Cluster:
     """A running cluster: `api` may do everything, `kubeconfig` is its file, `work` the directory of logs and pods."""
 
     def __init__(self, work: Path, block: int, images: Mapping[str, Image], timing: Timing, pauses: Pauses, programs: Path) -> None:
-        self.work, self._block, self._pauses = work, block, pauses
+        self.work = work
         self._images = dict(images)
         known.write(work, self._images)
         self.plane = ControlPlane(work, programs / "bin", timing)
         self.kubeconfig = self.plane.kubeconfig
         self.api = Api(self.kubeconfig)
         self.keda = Keda(self.plane, self.api, programs / "crds")
-        self.kubelet, self.services = self._make_kubelet(), self._make_services()
+        self.kubelet, self.services = own.kubelet(self.plane, block, pauses), own.services(self.plane, block)
+        self.metrics = own.MetricsServer(self.plane)
         self.seconds: dict[str, float] = {}
 
     def start(self, *, keda: bool = True) -> None:
@@ -54,18 +49,21 @@ class Cluster:
         begun = time.monotonic()
         self.plane.start()
         self.seconds["control plane"] = time.monotonic() - begun
-        self.kubelet.spawn()
-        self.services.spawn()
+        for program in (self.kubelet, self.services, self.metrics.program):
+            program.spawn()
+        wait(lambda: self.api.get("v1", "Namespace", "kube-system"), "the system's namespace")
+        self.api.apply([*own.rights(), *self.metrics.objects()])
         if keda:
             self.keda.install()
         wait(lambda: self.api.get("v1", "Node", NODE), "the node")
+        wait(lambda: self.metrics.ready(self.api), "the API of metrics")
         if keda:
             self.keda.ready()
         self.seconds["all"] = time.monotonic() - begun
 
     def stop(self) -> None:
         """kill everything."""
-        for program in (self.kubelet, self.services):
+        for program in (self.kubelet, self.services, self.metrics.program):
             program.kill()
         self.keda.stop()
         self.plane.stop()
@@ -147,25 +145,6 @@ class Cluster:
         """The URL of a service from outside the cluster."""
         address = wait(lambda: names.address(self.work, service, namespace), f"an address of service {namespace}/{service}")
         return f"{scheme}://{address}:{port}"
-
-    def _make_kubelet(self) -> Program:
-        told = {
-            "node": NODE,
-            "block": self._block,
-            "pauses": asdict(self._pauses),
-            "kubelet": str(self.plane.identity("kubelet", f"system:node:{NODE}", "system:nodes")),
-            "scheduler": str(self.plane.identity("scheduler", "system:kube-scheduler")),
-        }
-        return self._module("kubelet", told)
-
-    def _make_services(self) -> Program:
-        told = {"block": self._block, "kubeconfig": str(self.plane.identity("proxy", "system:kube-proxy", "system:masters"))}
-        return self._module("services", told)
-
-    def _module(self, name: str, told: Mapping[str, object]) -> Program:
-        (self.work / f"{name}.json").write_text(json.dumps(told))
-        words = [sys.executable, "-m", f"tests.cluster.{name}", str(self.work)]
-        return Program(name, words, self.work / "log" / f"{name}.log", {"PYTHONPATH": str(ROOT)})
 
 
 @contextlib.contextmanager

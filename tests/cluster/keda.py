@@ -4,13 +4,13 @@ The operator runs under its service account `keda-operator` with the roles of KE
 and sees the names of services as pods do. It holds no lock on leadership, and webhooks are off.
 """
 
-import base64
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from tests.cluster import aggregation
 from tests.cluster.api import Api, Object, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.names import hosts_file, with_hosts
@@ -19,7 +19,7 @@ from tests.servers.process import free_port, listening
 
 NAMESPACE = "keda"
 RIGHTS = Path(__file__).parent / "data" / "keda_rights.yaml"
-GROUP = "v1beta1.external.metrics.k8s.io"
+GROUP, VERSION = "external.metrics.k8s.io", "v1beta1"
 
 
 class Keda:
@@ -48,7 +48,7 @@ class Keda:
     def ready(self) -> None:
         """Return when the operator is ready and the API server gets metrics through the adapter."""
         self.operator_ready()
-        wait(self._available, "the API of external metrics")
+        wait(lambda: aggregation.reached(self._api, GROUP, VERSION), "the API of external metrics")
 
     def operator_ready(self) -> None:
         """Return when the operator answers."""
@@ -73,12 +73,7 @@ class Keda:
                 program.kill()
 
     def _established(self, name: str) -> bool:
-        told = self._api.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
-        return told is not None and _condition(told, "Established")
-
-    def _available(self) -> bool:
-        told = self._api.get("apiregistration.k8s.io/v1", "APIService", GROUP)
-        return told is not None and _condition(told, "Available")
+        return aggregation.holds(self._api.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name), "Established")
 
     def _certificates(self) -> None:
         hosts = ["localhost", "127.0.0.1", "keda-operator.keda.svc", "keda-metrics-apiserver.keda.svc"]
@@ -89,16 +84,8 @@ class Keda:
             (folder / name).write_bytes(source.read_bytes())
 
     def _metrics_api(self) -> list[Object]:
-        """The API server reaches the adapter through a Service of type ExternalName, by the certificate of the Service's name."""
-        name, port = "keda-metrics-apiserver", self._adapter_port
-        outside = {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": port}]}
-        authority = base64.b64encode(self._plane.authority.certificate.read_bytes()).decode()
-        group = {"group": "external.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100}
-        through = {"service": {"name": name, "namespace": NAMESPACE, "port": port}, "caBundle": authority}
-        return [
-            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": outside},
-            {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": GROUP}, "spec": group | through},
-        ]
+        authority = self._plane.authority.certificate
+        return aggregation.told(GROUP, VERSION, "keda-metrics-apiserver", NAMESPACE, self._adapter_port, authority)
 
     def _make_operator(self, account: Path) -> Program:
         words = ["--zap-log-level=debug", "--zap-encoder=console", "--zap-time-encoding=rfc3339nano", "--enable-cert-rotation=false"]
@@ -122,7 +109,3 @@ def _environment(account: Path) -> dict[str, str]:
 
 def _account() -> Object:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "keda-operator", "namespace": NAMESPACE}}
-
-
-def _condition(thing: Object, kind: str) -> bool:
-    return any(each["type"] == kind and each["status"] == "True" for each in thing.get("status", {}).get("conditions") or [])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.api import Api, Refused, secret, wait
-from tests.cluster.cluster import ROOT, Cluster
+from tests.cluster.cluster import Cluster
+from tests.cluster.own import ROOT
 from tests.cluster.things import container, deployment, pod, thing
 
 pytestmark = pytest.mark.cluster
@@ -97,6 +98,7 @@ def test_nothing_is_left_of_a_cluster_whose_owner_was_killed(tmp_path: Path) -> 
 import sys, time
 from tests.cluster import cluster
 from tests.cluster.kubelet.images import python_image
+from tests.cluster.own import ROOT
 from tests.cluster.things import TOY, container, pod
 with cluster.running(images={TOY: python_image()}, keda=False) as kube:
     kube.namespace("toys")

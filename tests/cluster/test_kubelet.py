@@ -11,6 +11,7 @@ import pytest
 from tests.cluster.api import Object, secret, wait
 from tests.cluster.cluster import Cluster
 from tests.cluster.kubelet.images import python_image
+from tests.cluster.own import ROOT
 from tests.cluster.things import TOY, container, deployment, job, pod, thing
 
 pytestmark = pytest.mark.cluster
@@ -106,8 +107,6 @@ def test_user_groups_root_and_privileges_are_what_is_declared(kube: Cluster, nam
 
 
 def test_a_pod_sees_neither_the_checkout_nor_this_machines_temporary_files(kube: Cluster, namespace: str) -> None:
-    from tests.cluster.cluster import ROOT
-
     there = {str(ROOT / "pyproject.toml"): False, str(kube.work): False, "/app/tell.py": True}
     assert told(kube, namespace, {"there": list(there)}, {})["there"] == there
 
