@@ -81,7 +81,7 @@ class Waiting:
             if condition["status"] == "True" and condition["type"] == "Failed":
                 words = next(_last_words(pods), f"{condition.get('reason')}: {condition.get('message')}")
                 raise NotReady(f"Job {about['name']} failed: {words}")
-        _refuse_stuck(pods)
+        refuse_stuck(pods)
         return next(_last_words(pods), next(_not_ready(pods), "its pod has not ended"))
 
     def _deployment(self, live: Object) -> str:
@@ -96,7 +96,7 @@ class Waiting:
         if up_to_date == wanted and available >= wanted and status.get("replicas", 0) == wanted:
             return ""
         pods = self._newest(live)
-        _refuse_stuck(pods)
+        refuse_stuck(pods)
         for condition in status.get("conditions", []):
             if condition["type"] == "Progressing" and condition["status"] == "False":
                 words = next(_last_words(pods), next(_not_ready(pods), condition.get("message", "")))
@@ -135,7 +135,7 @@ def _containers(pods: list[Object]) -> Iterator[tuple[Object, Object]]:
             yield pod, status
 
 
-def _refuse_stuck(pods: list[Object]) -> None:
+def refuse_stuck(pods: list[Object]) -> None:
     """Raise for a pod that waiting does not help."""
     for pod, status in _containers(pods):
         waiting = status.get("state", {}).get("waiting") or {}

@@ -15,6 +15,7 @@ from tests.servers.golang import binaries
 
 TOY = Path(__file__).parent / "programs" / "toy"
 IMAGE = f"toy@sha256:{'0' * 64}"
+KIND = "metadata.name=scaledobjects.keda.sh"
 EVERYTHING = (
     "v1/Secret",
     "v1/ConfigMap",
@@ -59,5 +60,7 @@ def left(kube: Cluster, selector: str) -> list[str]:
     found = []
     for each in EVERYTHING:
         version, _, kind = each.rpartition("/")
+        if version.startswith("keda.sh/") and not kube.api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition", field=KIND):
+            continue
         found += [f"{kind}/{thing['metadata']['name']}" for thing in kube.api.list(version, kind, selector=selector)]
     return found
