@@ -24,6 +24,7 @@ from runtime.errors import Misconfigured, TrimaranError, Unavailable
 
 REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's word, which kafka-python passes on as text
+WAITING = "not ready; waiting"
 FORBIDDEN = errors.AuthorizationError
 SLICE_S = 1.0  # the first attempt: a refused password is told after it; each next one has twice the time, for slow networks
 
@@ -54,7 +55,13 @@ class Heard(logging.Handler):
         return next((cause for cause in causes if refuses(cause)), None)
 
     def newest(self) -> str:
-        """The newest cause in words, or nothing."""
+        """The newest cause in words, rather one that says more than that it took too long; or nothing."""
+        causes = list(reversed(list(self._causes)))
+        told = [cause for cause in causes if not isinstance(cause, errors.KafkaTimeoutError) and WAITING not in str(cause)]
+        return _words((told or causes)[0]) if causes else ""
+
+    def last(self) -> str:
+        """The last word."""
         return _words(self._causes[-1]) if self._causes else ""
 
     def forget(self) -> None:
@@ -151,7 +158,7 @@ class Link:
 
     def misses(self, topic: str) -> bool:
         """Whether the newest word of the brokers is that there is no such topic."""
-        return self._heard.newest() == f"Topic {topic} not found in cluster metadata"
+        return self._heard.last() == f"Topic {topic} not found in cluster metadata"
 
     def forget(self) -> None:
         """Something new begins: earlier log records explain nothing of it."""

@@ -12,13 +12,18 @@ from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
+from providers.kafka.msk import prepare
+from providers.kafka.oauth import ClientCredentials
 from runtime.errors import Misconfigured
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM")
 OPTIONS = {
     "security_protocol": "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; with a user SASL_SSL, else PLAINTEXT",
-    "sasl_mechanism": "PLAIN (the default), SCRAM-SHA-256 or SCRAM-SHA-512",
+    "sasl_mechanism": "PLAIN (the default), SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
+    "oauth_endpoint": "OAUTHBEARER: URL that gives tokens for client credentials; user and password are the client's id and secret",
+    "oauth_scope": "OAUTHBEARER: the scope that is asked for",
+    "region": "AWS_MSK_IAM: the brokers' region; there is no user, whoever runs us signs",
     "cafile": "PEM file with the authority that signed the brokers' certificates",
     "certfile": "PEM file with our certificate, where brokers ask for one",
     "keyfile": "PEM file with its key",
@@ -49,9 +54,10 @@ def parse(url: str) -> Settings:
     address, _, query = rest.partition("?")
     login, _, hosts = address.rstrip("/").rpartition("@")
     options = _options(query)
+    servers = tuple(_server(host) for host in hosts.split(","))
     return Settings(
-        servers=tuple(_server(host) for host in hosts.split(",")),
-        security=_security(login, options),
+        servers=servers,
+        security=_security(login, options, servers),
         session_timeout_ms=_number(options, "session_timeout_ms", 10_000),
         deadline_s=_number(options, "deadline_ms", 15_000) / 1000,
     )
@@ -79,7 +85,7 @@ def _number(options: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _security(login: str, options: dict[str, str]) -> dict[str, Any]:
+def _security(login: str, options: dict[str, str], servers: tuple[str, ...]) -> dict[str, Any]:
     user, separator, password = login.partition(":")
     username = unquote(user) if login else os.environ.get("TRIMARAN_KAFKA_USERNAME", "")
     secret = unquote(password) if separator else os.environ.get("TRIMARAN_KAFKA_PASSWORD", "")
@@ -88,14 +94,34 @@ def _security(login: str, options: dict[str, str]) -> dict[str, Any]:
     for option, setting in (("cafile", "ssl_cafile"), ("certfile", "ssl_certfile"), ("keyfile", "ssl_keyfile")):
         if option in options:
             security[setting] = _file(option, options[option])
-    if protocol.startswith("SASL"):
-        if not username or not secret:
-            raise Misconfigured(f"{protocol} needs a user and a password: kafka://user:password@… or TRIMARAN_KAFKA_USERNAME and _PASSWORD")
-        security["sasl_mechanism"] = _choice(options, "sasl_mechanism", MECHANISMS, "PLAIN")
-        security |= {"sasl_plain_username": username, "sasl_plain_password": secret}
-    elif login:
-        raise Misconfigured(f"the Kafka URL has a user, but {protocol} sends none: use security_protocol=SASL_SSL")
-    return security
+    if not protocol.startswith("SASL"):
+        if login:
+            raise Misconfigured(f"the Kafka URL has a user, but {protocol} sends none: use security_protocol=SASL_SSL")
+        return security
+    mechanism = _choice(options, "sasl_mechanism", MECHANISMS, "PLAIN")
+    _refuse_strays(mechanism, options)
+    if mechanism == "AWS_MSK_IAM":
+        if login or protocol != "SASL_SSL":
+            raise Misconfigured(
+                "AWS_MSK_IAM signs with the identity that we run under: no user in the Kafka URL, security_protocol=SASL_SSL"
+            )
+        prepare(options.get("region", ""), servers)
+        return security | {"sasl_mechanism": mechanism}
+    if not username or not secret:
+        raise Misconfigured(f"{protocol} needs a user and a password: kafka://user:password@… or TRIMARAN_KAFKA_USERNAME and _PASSWORD")
+    if mechanism == "OAUTHBEARER":
+        if not options.get("oauth_endpoint"):
+            raise Misconfigured("OAUTHBEARER fetches tokens: add oauth_endpoint=https://… to the Kafka URL")
+        tokens = ClientCredentials(options["oauth_endpoint"], username, secret, options.get("oauth_scope", ""), security.get("ssl_cafile"))
+        return security | {"sasl_mechanism": mechanism, "sasl_oauth_token_provider": tokens}
+    return security | {"sasl_mechanism": mechanism, "sasl_plain_username": username, "sasl_plain_password": secret}
+
+
+def _refuse_strays(mechanism: str, options: dict[str, str]) -> None:
+    """An option of another mechanism is a misunderstanding."""
+    for option, owner in (("oauth_endpoint", "OAUTHBEARER"), ("oauth_scope", "OAUTHBEARER"), ("region", "AWS_MSK_IAM")):
+        if option in options and mechanism != owner:
+            raise Misconfigured(f"the Kafka URL's option {option} belongs to sasl_mechanism={owner}, this is {mechanism}")
 
 
 def _choice(options: dict[str, str], name: str, known: tuple[str, ...], default: str) -> str:
