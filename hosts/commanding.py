@@ -24,14 +24,14 @@ BODY_S = 10.0
 
 
 class Commanding:
-    """The endpoint, called on the event loop; `close` ends its threads."""
+    """`answer` is the endpoint, on the event loop; `close` ends the threads behind it."""
 
     def __init__(self, face: Face, verifier: Verifier, origins: tuple[str, ...] | None) -> None:
         self._face, self._verifier, self._origins = face, verifier, origins
         self._threads = ThreadPoolExecutor(THREADS, "commands")
         self._taken = {False: 0, True: 0}  # by whether the caller is known
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """One command."""
         headers = headers_of(request.scope["headers"])
         if not allows(self._origins, headers):

@@ -23,10 +23,11 @@ from hosts.admission import Admission, verifier_of
 from hosts.commanding import Commanding
 from hosts.gateway_settings import GatewaySettings, gateway_settings
 from hosts.http import Face, Health
+from hosts.opening import Opening
 from hosts.probes import seconds
 from hosts.probing import Probe
 from hosts.process import host, ready
-from hosts.providers import open_bus, open_events, open_rows
+from hosts.providers import Events, open_bus, open_events, open_rows
 from hosts.remote_commands import RemoteCommands
 from hosts.serving import Serving
 from hosts.settings import Settings
@@ -124,7 +125,7 @@ def open_gateway(
         pages=pages(figures),
         plain=plain,
         origins=rules.origins,
-        commands=ports.commanding,
+        commands=ports.commanding.answer if ports.commanding is not None else None,
     )
     return Serving(
         site,
@@ -151,13 +152,14 @@ def open_silent(ports: Ports, told: Settings, rules: GatewaySettings, *, pages: 
 def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:
     """Answer GraphQL over HTTP and WebSocket until SIGTERM, then close every socket with 1001."""
     rules, linger_s = gateway_settings(production=True), seconds("LINGER_S", 0.0, most=LINGER_MAX_S)
-    rows = open_rows(told.rows, app)
-    stack.callback(rows.close)
-    bus, signals = open_bus(told.bus, app)
-    stack.callback(signals.close)
+    with Opening(stack) as opening:
+        opened_rows = opening.rows(lambda: open_rows(told.rows, app))
+        opened_bus = opening.bus(lambda: open_bus(told.bus, app))
+        opened_events = None if rules.commands else opening.events(lambda: open_events(told.events, app))
+    rows, (bus, signals) = opened_rows.it, opened_bus.it
     bus.close()  # only the signals that travel beside it are heard here
     verifier, probe = verifier_of(rules), Probe(app, rows)
-    sender, commands = _carrying_out(told, rules, app, stack)
+    sender, commands = _carrying_out(rules, app, opened_events.it if opened_events else None, stack)
     admitted = None
     if commands is not None and rules.jwks:
         admitted = Commanding(Face(app, commands, None, probe, Admission(app, verifier)), verifier, rules.origins)
@@ -180,14 +182,12 @@ def _unless_stopped(stop: threading.Event, health: Health) -> Health:
     return lambda: (False, {"app": health()[1].get("app"), "failure": "shutting down"}) if stop.is_set() else health()
 
 
-def _carrying_out(told: Settings, rules: GatewaySettings, app: App, stack: ExitStack) -> tuple[Sender, Commands | None]:
+def _carrying_out(rules: GatewaySettings, app: App, events: Events | None, stack: ExitStack) -> tuple[Sender, Commands | None]:
     """Who carries out mutations, and this process's own command path if that is it."""
-    if rules.commands:
+    if events is None:
         remote = RemoteCommands(app, rules.commands, CALLER_TOKEN.get)
         stack.callback(remote.close)
         return remote.send, None
-    events = open_events(told.events, app)
-    stack.callback(events.store.close)
     commands = Commands(app, events.store, events.snapshots, telemetry=telemetry())
     return sender_of(commands), commands
 

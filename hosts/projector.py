@@ -9,6 +9,7 @@ import threading
 from contextlib import ExitStack
 
 from hosts.generations import Folding
+from hosts.opening import Opening
 from hosts.process import host, ready
 from hosts.providers import open_bus, open_events, open_rows
 from hosts.reach import Reach
@@ -32,14 +33,13 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     """Project one group until SIGTERM."""
     if asked.group not in app.groups:
         raise Misconfigured(f"--group {asked.group!r}: {app.name} has {', '.join(app.groups)}")
-    events = open_events(told.events, app)
-    stack.callback(events.store.close)
-    rows = open_rows(told.rows, app)
-    stack.callback(rows.close)
-    bus, signals = open_bus(told.bus, app)
-    stack.callback(signals.close)
-    stack.callback(bus.close)
-    VITALS.need(Reach(told.bus, "the bus"))
+    with Opening(stack) as opening:
+        opened_events = opening.events(lambda: open_events(told.events, app))
+        opened_rows = opening.rows(lambda: open_rows(told.rows, app))
+        opened_bus = opening.bus(lambda: open_bus(told.bus, app))
+    events, rows, (bus, signals) = opened_events.it, opened_rows.it, opened_bus.it
+    for url, what in ((told.events, "the event store"), (told.rows, "the read database"), (told.bus, "the bus")):
+        VITALS.need(Reach(url, what))
     failed: list[Exception] = []
     watch = telemetry()
     if app.groups[asked.group].saga:

@@ -39,6 +39,7 @@ class Relaying:
             return 0
         envelopes = [Envelope(one.stream, to_bus(event, self._source)) for one in pending for event in one.events]
         yield from ask(self._bus.publish, envelopes)
+        self._pulse(None)  # claim, publish and mark may take 30, 15 and 30 s where everything is slow
         yield from ask(self._relay.mark, [Head(one.stream, one.last) for one in pending])
         self.published += len(envelopes)
         if started:
