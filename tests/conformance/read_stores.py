@@ -15,7 +15,6 @@ from providers.sqlite.rows import SqliteReadStore
 from runtime.domain.filters import EVERYTHING, Filter, Query
 from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.ports import Change, Generation, Letter, Output, Phase, ReadStore, RowWrite, Writes
-from tests.servers import postgres
 
 PROVIDERS = ("memory", "sqlite", "postgres")
 
@@ -66,13 +65,6 @@ def opener(provider: str, folder: Path, url: Callable[[], str]) -> Open:
 
 
 _namespaces = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def shared_url(postgres_base: str) -> Iterator[str]:
-    """One database for many tests: making a schema is much faster than making a database."""
-    with postgres.database(postgres_base) as url:
-        yield url
 
 
 @pytest.fixture(params=PROVIDERS)

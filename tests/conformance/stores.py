@@ -1,6 +1,7 @@
 """Event stores with their snapshots and relay, one small factory per provider, for the suites that hold them all to one meaning."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -36,10 +37,14 @@ class Handle(NamedTuple):
 
 
 class Place:
-    """Where a store's data is: `handle` to use, `another` for a second handle as another process would hold, `sql` to tamper."""
+    """Where a store's data is: `handle` to use, `another` for a second handle as another process would hold, `sql` to tamper; in
+    PostgreSQL, `url` and the `namespace` there.
+    """
 
-    def __init__(self, name: str, open_handle: Callable[[], Handle], sql: Callable[[str], None] | None = None) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, open_handle: Callable[[], Handle], sql: Callable[[str], None] | None = None, url: str = "", namespace: str = ""
+    ) -> None:
+        self.name, self.url, self.namespace = name, url, namespace
         self._open = open_handle
         self._opened: list[Handle] = []
         self.sql = sql
@@ -63,9 +68,9 @@ def sqlite_handle(path: str) -> Handle:
     return Handle(store, SqliteSnapshots(store), SqliteRelay(store))
 
 
-def postgres_handle(url: str) -> Handle:
+def postgres_handle(url: str, namespace: str = NAMESPACE) -> Handle:
     """A handle on a PostgreSQL schema."""
-    store = PostgresEventStore(url, NAMESPACE)
+    store = PostgresEventStore(url, namespace)
     return Handle(store, PostgresSnapshots(store), PostgresRelay(store))
 
 
@@ -86,22 +91,23 @@ def _sqlite(request: pytest.FixtureRequest) -> Place:
 
 
 def _postgres(request: pytest.FixtureRequest) -> Place:
-    url = request.getfixturevalue("postgres_url")
+    url, namespace = request.getfixturevalue("shared_url"), f"{NAMESPACE}_{next(_namespaces)}"
 
     def sql(text: str) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"SET search_path = {NAMESPACE}")
+            connection.execute(f"SET search_path = {namespace}")
             connection.execute(text)
 
-    return Place("postgres", lambda: postgres_handle(url), sql)
+    return Place("postgres", lambda: postgres_handle(url, namespace), sql, url, namespace)
 
 
+_namespaces = itertools.count(1)
 _MAKE: dict[str, Callable[[pytest.FixtureRequest], Place]] = {"memory": _memory, "sqlite": _sqlite, "postgres": _postgres}
 
 
 @contextlib.contextmanager
 def opened(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """The place that the fixture's parameter names, on a fresh database of this test alone."""
+    """The place that the fixture's parameter names, fresh for this test alone: in PostgreSQL a schema."""
     place = _MAKE[request.param](request)
     try:
         yield place

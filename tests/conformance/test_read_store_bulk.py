@@ -13,13 +13,12 @@ from tests.conformance.read_stores import (
     ONE_STREAM,
     meanwhile,
     place,
-    shared_url,
     store,
     ticket,
     write,
 )
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 
 def test_thousands_of_rows_and_watermarks_are_written_and_read_in_one_go(store: ReadStore) -> None:

@@ -17,9 +17,7 @@ from providers.sqlite.events import SqliteEventStore
 from providers.sqlite.rows import SqliteReadStore
 from runtime.errors import Misconfigured, Unavailable
 from runtime.ports import Append, New, Phase, Writes
-from tests.conformance.read_stores import ROWS, counting, shared_url, ticket, write
-
-__all__ = ["shared_url"]
+from tests.conformance.read_stores import ROWS, counting, ticket, write
 
 
 @pytest.fixture

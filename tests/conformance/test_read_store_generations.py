@@ -21,13 +21,12 @@ from tests.conformance.read_stores import (
     output,
     parked,
     place,
-    shared_url,
     store,
     ticket,
     write,
 )
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 
 # generations

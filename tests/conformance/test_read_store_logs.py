@@ -13,13 +13,12 @@ from tests.conformance.read_stores import (
     counting,
     parked,
     place,
-    shared_url,
     store,
     ticket,
     write,
 )
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 
 # watermarks

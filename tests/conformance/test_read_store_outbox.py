@@ -12,12 +12,11 @@ from tests.conformance.read_stores import (
     green,
     output,
     place,
-    shared_url,
     store,
     write,
 )
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 NOON = datetime(2013, 6, 1, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=15)

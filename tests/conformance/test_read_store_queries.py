@@ -19,13 +19,12 @@ from tests.conformance.read_stores import (
     keys,
     place,
     sample,
-    shared_url,
     store,
     ticket,
     write,
 )
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 
 # filters

@@ -15,14 +15,13 @@ from tests.conformance.read_stores import (
     meanwhile,
     parked,
     place,
-    shared_url,
     store,
     ticket,
     write,
 )
 from tests.patience import PATIENCE_S
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 
 # locks

@@ -15,12 +15,11 @@ from tests.conformance.read_stores import (
     keys,
     place,
     sample,
-    shared_url,
     store,
     write,
 )
 
-__all__ = ["place", "shared_url", "store"]
+__all__ = ["place", "store"]
 
 
 # values

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from runtime.ports import Head, Pending, Relay
-from tests.conformance.stores import NAMESPACE, PROVIDERS, Place, append, fill, opened
+from tests.conformance.stores import PROVIDERS, Place, append, fill, opened
 from tests.rounds import amount
 
 LEASE_S = 60.0
@@ -166,14 +166,14 @@ def test_two_relays_share_the_work_and_lose_nothing(place: Place) -> None:
 @pytest.mark.rounds
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)
 def test_fault_07_a_writer_idle_in_its_transaction_delays_only_its_own_streams_and_nothing_is_missed(
-    place: Place, postgres_url: str
+    place: Place,
 ) -> None:
     fill(place.events, "published", 1)
     publish(place.relay, place.relay.claim(100, LEASE_S))
     fill(place.events, "unpublished", 1)
-    with psycopg.connect(postgres_url) as idle:
+    with psycopg.connect(place.url) as idle:
         for stream in ("published", "unpublished"):
-            idle.execute(f"SELECT {NAMESPACE}.append('{stream}', 1, '{{Noted}}', array['x'::bytea], 'k', 'd', '', '', '')")
+            idle.execute(f"SELECT {place.namespace}.append('{stream}', 1, '{{Noted}}', array['x'::bytea], 'k', 'd', '', '', '')")
         fill(place.events, "free", 3)
         started = time.monotonic()
         assert versions(place.relay.claim(100, LEASE_S)) == {"free": [1, 2, 3]}
@@ -189,10 +189,10 @@ def test_fault_07_a_writer_idle_in_its_transaction_delays_only_its_own_streams_a
 
 
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)
-def test_fault_08_a_rolled_back_append_leaves_no_hole_that_anybody_waits_for(place: Place, postgres_url: str) -> None:
+def test_fault_08_a_rolled_back_append_leaves_no_hole_that_anybody_waits_for(place: Place) -> None:
     fill(place.events, "a", 1)
-    with psycopg.connect(postgres_url) as doomed:
-        doomed.execute(f"SELECT {NAMESPACE}.append('a', 1, '{{Noted}}', array['x'::bytea], 'k', 'd', '', '', '')")
+    with psycopg.connect(place.url) as doomed:
+        doomed.execute(f"SELECT {place.namespace}.append('a', 1, '{{Noted}}', array['x'::bytea], 'k', 'd', '', '', '')")
         assert place.events.load("a", "k", 0).version == 1
         doomed.rollback()
     fill(place.events, "a", 2, first=1)

@@ -15,10 +15,8 @@ from msgspec.structs import replace
 from runtime.domain.filters import And, Compare, Filter, In, IsNull, Not, Or, Order, Query, matches
 from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.ports import Phase, ReadStore, RowWrite, Writes
-from tests.conformance.read_stores import PROVIDERS, opener, shared_url
+from tests.conformance.read_stores import PROVIDERS, opener
 from tests.rounds import rounds
-
-__all__ = ["shared_url"]
 
 SAMPLES = Table("sample", tuple(Column(f"a_{kind}", kind) for kind in Kind if kind is not Kind.JSON))
 NAMES = [column.name for column in SAMPLES.columns]

@@ -25,12 +25,10 @@ from runtime.live.limits import Limits
 from runtime.live.plans import Plan
 from runtime.live.requests import Request
 from runtime.ports import Phase, ReadStore, RowWrite, Writes
-from tests.conformance.read_stores import PROVIDERS, opener, shared_url
+from tests.conformance.read_stores import PROVIDERS, opener
 from tests.live.museum import Hidden, Shown, Thing, rooms, show_thing, things, visits
 from tests.property.test_filters import VALUES
 from tests.rounds import rounds
-
-__all__ = ["shared_url"]
 
 
 def seen_by(identity: Identity) -> Any:

@@ -19,10 +19,8 @@ from runtime.domain.filters import EVERYTHING, Compare, Filter, IsNull, Not, Ord
 from runtime.domain.tables import Column, Group, Kind, Table
 from runtime.errors import TrimaranError
 from runtime.ports import Change, Letter, Output, Phase, ReadStore, Row, RowWrite, Writes
-from tests.conformance.read_stores import PROVIDERS, opener, shared_url
+from tests.conformance.read_stores import PROVIDERS, opener
 from tests.rounds import rounds
-
-__all__ = ["shared_url"]
 
 KEYS = st.sampled_from(["a", "b", "B", "ö"])
 STREAMS = st.sampled_from(["order-1", "order-2", "stock-1"])
