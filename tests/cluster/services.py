@@ -14,6 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
+import uvloop
+
 from tests.cluster import addresses
 from tests.cluster.api import Api, Object, Refused
 from tests.cluster.names import add, hosts_file, spelled
@@ -46,23 +48,24 @@ class Port:
         except (OSError, TimeoutError, ZeroDivisionError):
             writer.transport.abort()
             return
-        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_copy(reader, inner_writer))
+                both.create_task(_copy(inner_reader, writer))
+        except* OSError:  # one end was reset: so is the other
+            writer.transport.abort()
+            inner_writer.transport.abort()
+        finally:
+            writer.close()
+            inner_writer.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What comes goes out, until either end closes."""
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.transport.abort()
-    finally:
-        if reader.at_eof() or reader.exception() is not None:
-            with contextlib.suppress(OSError):
-                writer.close()
+    """What comes goes out, until no more comes; the other direction goes on."""
+    while data := await reader.read(CHUNK):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()
 
 
 class Services:
@@ -91,7 +94,7 @@ class Services:
             self.changed.clear()
             wanted: dict[tuple[str, int], list[tuple[str, int]]] = {}
             for service in self._things["Service"].values():
-                address = self._address(service)
+                address = await self._address(service)
                 self._speak(service, address)
                 if service["spec"].get("type") != "ExternalName":
                     for port in service["spec"].get("ports") or []:
@@ -100,13 +103,14 @@ class Services:
                 port_there = self._ports.setdefault(key, Port(*key))
                 await port_there.serve(wanted.get(key, []))
 
-    def _address(self, service: Object) -> str:
-        if service["spec"].get("type") == "ExternalName":
-            with contextlib.suppress(OSError):
-                return socket.gethostbyname(service["spec"]["externalName"])
+    async def _address(self, service: Object) -> str:
         key = service["metadata"]["namespace"], service["metadata"]["name"]
         if key not in self._addresses:
-            self._addresses[key] = addresses.service(self._block, len(self._addresses))
+            own = addresses.service(self._block, len(self._addresses))
+            self._addresses[key] = own
+            if service["spec"].get("type") == "ExternalName":
+                with contextlib.suppress(OSError):  # an unknown name stays an address where nobody listens
+                    self._addresses[key] = await asyncio.to_thread(socket.gethostbyname, service["spec"]["externalName"])
         return self._addresses[key]
 
     def _speak(self, service: Object, address: str) -> None:
@@ -164,4 +168,4 @@ async def main(work: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    uvloop.run(main(Path(sys.argv[1])))
