@@ -28,7 +28,7 @@ def compose(cloud: Cloud, about: Description, retention_h: int) -> Gateway:
         cloud.job(Task("prepare-database", "prepare-database"), (commands, rows.grant()), ()),
         cloud.job(Task("prepare-bus", "prepare-bus"), (bus.prepare(retention_h, (publishes, folds, listens, watches)),), ()),
     ]
-    rebuilt = [cloud.job(_upgrade("start", group), upgrades, prepared) for group in about.groups if not group.saga]
+    rebuilt = [cloud.job(_upgrade("start", group), upgrades, prepared) for group in about.groups]
     ready: Sequence[pulumi.Resource] = (*prepared, *rebuilt)
 
     # command → store → relay → bus → projectors → rows → gateway
@@ -38,8 +38,7 @@ def compose(cloud: Cloud, about: Description, retention_h: int) -> Gateway:
 
     # nobody reads the old generation any more
     for group in about.groups:
-        if not group.saga:
-            cloud.job(_upgrade("finish", group), upgrades, (relay, *projectors, gateway.running))
+        cloud.job(_upgrade("finish", group), upgrades, (relay, *projectors, gateway.running))
     return gateway
 
 

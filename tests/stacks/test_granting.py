@@ -23,7 +23,9 @@ READS: dict[str, set[str]] = {
     "prepare-database": {"stores/events", "stores/rows"},
     "prepare-bus": {"bus-admin/url"},
     "rebuild-rows": {"stores/events", "stores/rows", "bus-admin/url"},
+    "rebuild-selling": {"stores/events", "stores/rows", "bus-admin/url"},
     "finish-rows": {"stores/events", "stores/rows", "bus-admin/url"},
+    "finish-selling": {"stores/events", "stores/rows", "bus-admin/url"},
 }
 REACHES: dict[str, set[int]] = {name: {POSTGRES, KAFKA} for name in READS} | {
     "prepare-database": {POSTGRES},
