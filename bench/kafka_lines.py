@@ -40,7 +40,7 @@ def drain(once: Callable[[], int], events: int) -> None:
 class Ours:
     """The projector of one group of an app, on a fresh topic and database."""
 
-    def __init__(self, app: App, group: str, url: str, stack: contextlib.ExitStack) -> None:
+    def __init__(self, app: App, group: str, url: str, stack: contextlib.ExitStack, *, watched: bool = False) -> None:
         from providers.kafka.bus import KafkaBus
         from providers.memory.signals import MemorySignals
         from providers.postgres.events import PostgresEventStore
@@ -52,7 +52,7 @@ class Ours:
         store = stack.enter_context(contextlib.closing(PostgresEventStore(url, "bench")))
         rows = stack.enter_context(contextlib.closing(PostgresReadStore(url, "bench")))
         generation = rows.create(app.groups[group], Phase.LIVE, 1)
-        self.projector = Projector(app, generation, store, rows, self._bus, MemorySignals(), sync_every_s=3600)
+        self.projector = Projector(app, generation, store, rows, self._bus, MemorySignals(), sync_every_s=3600, watched=watched)
         stack.callback(self.projector.close)
 
     def publish(self, events: Iterable[Recorded]) -> int:
@@ -96,6 +96,25 @@ def projector() -> Iterator[Round]:
 
 
 @contextlib.contextmanager
+def watched() -> Iterator[Round]:
+    """What showing every commit to the group that is watched costs: the same projector with it and without."""
+    with contextlib.ExitStack() as stack:
+        sides = [Ours(domain.app, "rows", stack.enter_context(servers.postgres()), stack, watched=each) for each in (True, False)]
+        rows = [0, 0]
+
+        def turn(side: int) -> float:
+            first = rows[side]
+            rows[side] += EVENTS // PER_ROW
+            sides[side].publish(recorded(str(id), version) for id in range(first, rows[side]) for version in range(1, PER_ROW + 1))
+            return sides[side].turn(EVENTS)
+
+        for _ in range(2):
+            turn(0)
+            turn(1)
+        yield race(lambda: turn(0), lambda: turn(1), work=EVENTS, turns=4)
+
+
+@contextlib.contextmanager
 def flights() -> Iterator[Round]:
     """The flights' board and five aggregations on the same servers: reported, with no goal."""
     from apps.flights import app
@@ -116,5 +135,6 @@ def flights() -> Iterator[Round]:
 
 LINES = (
     Line("kafka-projector", 0.5, "higher", PEER, "events/s", projector),
+    Line("kafka-projector-watched", 0, "higher", "the same, showing nothing (reported only)", "events/s", watched),
     Line("kafka-projector-flights", 0, "higher", f"{FLIGHTS_FIGURE:,} events/s (reported only)", "events/s", flights),
 )
