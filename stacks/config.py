@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 import pulumi
+from pulumi.runtime import config as kept
 from pulumi.runtime import is_config_secret
 
 from stacks.addresses import Brokers, Database, brokers, database
@@ -149,12 +151,22 @@ class Settings:
 def read() -> Settings:
     """The settings of the stack that runs. Raises `Refused`."""
     config, kubernetes = pulumi.Config("trimaran"), pulumi.Config("kubernetes")
+    _known({*kept.CONFIG.get(), *kept.get_config_env()})
     given = {name: text for name in DEFAULTS if (text := config.get(name)) is not None}
     secret = {name for name in given if is_config_secret(f"trimaran:{name}")}
     cloud = given.get("cloud") or pulumi.get_stack().partition("-")[0]
     kubeconfig, ambient = kubernetes.get("kubeconfig"), os.environ.get("KUBECONFIG", "")
     _exists("kubernetes:kubeconfig", kubeconfig) if kubeconfig else _exists("KUBECONFIG", ambient)
     return settings(given | {"cloud": cloud}, secret, kubeconfig, kubernetes.get("context"))
+
+
+def _known(keys: set[str]) -> None:
+    """A misspelt setting is no default that nobody notices."""
+    for key in sorted(keys):
+        name = key.removeprefix("trimaran:")
+        if name != key and name not in DEFAULTS:
+            near = get_close_matches(name, DEFAULTS, 1)
+            raise Refused(f"{key} is no setting: {f'did you mean trimaran:{near[0]}' if near else 'Pulumi.yaml has them all'}")
 
 
 def _exists(name: str, kubeconfig: str) -> None:

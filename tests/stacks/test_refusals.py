@@ -182,6 +182,8 @@ def program() -> None:
         ({"app": "boats"}, "app 'boats' is not known"),
         ({"cloud": "moon"}, "trimaran:cloud is 'moon': it is k8s"),
         ({"partitions": "300"}, "trimaran:partitions is 300"),
+        ({"partition": "4"}, "trimaran:partition is no setting: did you mean trimaran:partitions"),
+        ({"zzz": "4"}, "trimaran:zzz is no setting: Pulumi.yaml has them all"),
         ({"bus": "kafka://u:topsecret@h:1"}, "login in plain text"),
     ],
 )
