@@ -23,6 +23,7 @@ MODULES = (
     "year_lines",
     "gateway_lines",
     "studio_lines",
+    "cluster_lines",
 )
 
 

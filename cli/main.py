@@ -268,7 +268,7 @@ def doctor(json: Json = False, app: App = "", events: Events = "", rows: Rows = 
 
 
 @cli.command()
-def graph(stack: Annotated[str, typer.Argument(help="the stack of Pulumi.<stack>.yaml, such as k8s")], json: Json = False) -> None:
+def graph(stack: Annotated[str, typer.Argument(help="the stack of Pulumi.<stack>.yaml")] = "k8s", json: Json = False) -> None:
     """Show what `pulumi up` would make: the recorded graph of a stack. Needs no cluster, no engine and no passphrase."""
 
     def work() -> None:
