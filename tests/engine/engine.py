@@ -123,6 +123,13 @@ class Stack:
         if not told.ok:
             raise AssertionError(f"config set {key}: {told.text}")
 
+    def set_all(self, values: Mapping[str, str]) -> None:
+        """Set many values that are no secrets with one command."""
+        words = [word for key, value in values.items() for word in ("--plaintext", f"{key}={value}")]
+        told = self._run("config", "set-all", *words)
+        if not told.ok:
+            raise AssertionError(f"config set-all: {told.text}")
+
     def preview(self, *words: str, **environment: str) -> Run:
         """What an update would do, as judged by Kubernetes."""
         return self._changing("preview", *words, **environment)

@@ -79,5 +79,9 @@ def stack_of(ground: bed.Bed, app: str, database: str, **changed: Any) -> Stack:
 
 def say(stack: Stack, **told: Any) -> None:
     """Set configuration of trimaran; what must be secret is."""
-    for key, value in told.items():
-        stack.set(f"trimaran:{key}", value if isinstance(value, str) else json.dumps(value), secret=key in SECRETS)
+    values = {f"trimaran:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
+    secrets = {key: values.pop(key) for key in list(values) if key.removeprefix("trimaran:") in SECRETS}
+    if values:
+        stack.set_all(values)
+    for key, value in secrets.items():
+        stack.set(key, value, secret=True)
