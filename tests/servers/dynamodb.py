@@ -21,6 +21,11 @@ from tests.servers.process import Server, ServerFailed, free_port, listening
 PACKAGE, VERSION = "amplify-dynamodb-simulator", "2.9.30"
 INTEGRITY = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
 FETCH_S = 300
+JAVA = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xmx256m",
+)  # it lives for seconds: what the second compiler and threads do never pays
 START_S = 120.0
 
 
@@ -57,7 +62,7 @@ def _fetch(cache: Path, folder: Path) -> None:
 def running() -> Iterator[str]:
     """The URL of a fresh, empty DynamoDB in memory."""
     folder, port = emulator(), free_port()
-    words = ["java", "-Xmx256m", f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(folder / "DynamoDBLocal.jar")]
+    words = ["java", *JAVA, f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(folder / "DynamoDBLocal.jar")]
     with tempfile.TemporaryDirectory() as logs:
         server = Server(["env", "-C", logs, *words, "-inMemory", "-sharedDb", "-port", str(port), "-disableTelemetry"], Path(logs) / "log")
         server.start(lambda: listening(port), START_S)
