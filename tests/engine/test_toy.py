@@ -4,9 +4,11 @@ import base64
 import json
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
 from tests.engine.conftest import TOY, left
 from tests.engine.engine import Engine, Stack
@@ -160,3 +162,21 @@ def test_a_missing_definition_and_a_chart_are_refused_in_one_line(stack: Stack) 
         assert not refused.ok
         assert [line for line in refused.errors if words in line], refused.text
     stack.set("toy:fault", "")
+
+
+def test_a_killed_engine_leaves_no_plugin_and_a_stack_that_the_next_up_finishes(stack: Stack, kube: Cluster, tmp_path: Path) -> None:
+    stack.set("toy:seconds", "10")
+    running = stack.start("up", "--yes", "--skip-preview", log=tmp_path / "log")
+    wait(lambda: kube.api.get("batch/v1", "Job", "work", stack.name), "the Job", 120)
+    plugins = [int(pid) for path in Path(f"/proc/{running.pid}/task").iterdir() for pid in (path / "children").read_text().split()]
+    running.kill()
+    running.wait()
+    assert plugins
+    wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in plugins), "the plugins' end", 60)
+    locked = stack.up()
+    assert not locked.ok and "locked" in locked.text
+    stack.cancel()
+    finished = stack.up()
+    assert finished.ok, finished.text
+    assert stack.refresh("--clear-pending-creates").ok
+    assert stack.up("--expect-no-changes").ok

@@ -67,7 +67,7 @@ def _build(go: Go, out: Path) -> None:
     go.say(f"modules are there: {len(packages.splitlines())} packages to compile")
     (out / "bin").mkdir()
     for name, package in PROGRAMS.items():
-        go.compile(package, out / "bin" / name, cwd=module, variables=VARIABLES, flags=["-mod=mod"])
+        go.compile(package, out / "bin" / name, cwd=module, variables=VARIABLES, flags=["-mod=mod", "-trimpath"])
     shutil.copytree(keda / "config" / "crd" / "bases", out / "crds", copy_function=shutil.copyfile)
 
 

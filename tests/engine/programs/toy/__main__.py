@@ -36,11 +36,17 @@ inside = pulumi.ResourceOptions(depends_on=[namespace])
 secret = k8s.core.v1.Secret("login", metadata=named("login"), string_data={"password": config.require_secret("password")}, opts=inside)
 settings = k8s.core.v1.ConfigMap("settings", metadata=named("settings"), data={"message": message}, opts=inside)
 
-failing = f"import os, sys; assert os.environ['PASSWORD']; print('{message}', file=sys.stderr); sys.exit({config.require_int('status')})"
+work = [
+    "import os, sys, time",
+    "assert os.environ['PASSWORD']",
+    f"time.sleep({config.require_int('seconds')})",
+    f"print('{message}', file=sys.stderr)",
+    f"sys.exit({config.require_int('status')})",
+]
 job = k8s.batch.v1.Job(
     "work",
     metadata=named("work", {"pulumi.com/replaceUnready": "true"}),
-    spec={"backoffLimit": 0, "template": pod(["python", "-c", failing], "Never")},
+    spec={"backoffLimit": 0, "template": pod(["python", "-c", "\n".join(work)], "Never")},
     opts=pulumi.ResourceOptions(depends_on=[secret], custom_timeouts=pulumi.CustomTimeouts(create="60s")),
 )
 sleeping = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(3600)"

@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/controller-manager/pkg/informerfactory"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/controller/certificates/rootcacertpublisher"
 	"k8s.io/kubernetes/pkg/controller/deployment"
 	"k8s.io/kubernetes/pkg/controller/disruption"
 	"k8s.io/kubernetes/pkg/controller/endpointslice"
@@ -106,11 +107,14 @@ func (c cluster) autoscaling() []func() {
 	}
 }
 
-// surroundings: default service accounts, endpoints of Services, and the state of PodDisruptionBudgets.
+// surroundings: default service accounts, the authority that every pod trusts, endpoints of Services, and the state of PodDisruptionBudgets.
 func (c cluster) surroundings() []func() {
 	core, apps := c.informers.Core().V1(), c.informers.Apps().V1()
 	accounts, err := serviceaccount.NewServiceAccountsController(
 		klog.FromContext(c.ctx), core.ServiceAccounts(), core.Namespaces(), c.client, serviceaccount.DefaultServiceAccountsControllerOptions())
+	must(err)
+	must(rest.LoadTLSFiles(c.config))
+	authority, err := rootcacertpublisher.NewPublisher(core.ConfigMaps(), core.Namespaces(), c.client, c.config.CAData)
 	must(err)
 	endpoints := endpointslice.NewController(
 		c.ctx, core.Pods(), core.Services(), core.Nodes(), c.informers.Discovery().V1().EndpointSlices(), 100, c.client, 0)
@@ -118,6 +122,7 @@ func (c cluster) surroundings() []func() {
 		apps.ReplicaSets(), apps.Deployments(), apps.StatefulSets(), c.client, c.mapper, c.scales, c.client.Discovery())
 	return []func(){
 		func() { accounts.Run(c.ctx, 1) },
+		func() { authority.Run(c.ctx, 1) },
 		func() { endpoints.Run(c.ctx, 5) },
 		func() { budgets.Run(c.ctx) },
 	}
