@@ -21,6 +21,7 @@ from psycopg.pq import TransactionStatus
 from runtime.errors import Misconfigured, Unavailable
 
 TIMEOUT_S = 2.0  # a call that takes longer is given up, connecting included
+CONNECT_MAX_S = 10.0  # … connecting to a server that is not there, in a call that may take long: whoever calls has to hear of it
 MIGRATE_TIMEOUT_S = 60.0
 IDLE_MAX = 16  # idle connections kept; with more threads than this some reconnect now and then
 PAUSE_S = 0.02  # the first pause between tries, doubled each time, with jitter
@@ -137,7 +138,8 @@ class Database:
         deadline = time.monotonic() + (timeout_s or self.timeout_s)
         pause_s = PAUSE_S
         while True:
-            connection = self.take(deadline)
+            connection = self.take(min(deadline, time.monotonic() + CONNECT_MAX_S))
+            connection.deadline = deadline
             try:
                 outcome = work(connection)
             except psycopg.Error as error:
@@ -212,7 +214,7 @@ class Database:
             else:
                 connection.deadline = deadline
                 return connection
-            time.sleep(pause_s * random.uniform(0.5, 1.5))
+            time.sleep(min(pause_s * random.uniform(0.5, 1.5), max(0.0, deadline - time.monotonic())))
             pause_s *= 2
 
     # migrations

@@ -4,7 +4,7 @@ Any number of processes share it: shards and rows that several streams feed are 
 """
 
 from providers.postgres.database import Connection
-from providers.postgres.rows_database import LONG_S, RowDatabase
+from providers.postgres.rows_database import RowDatabase
 from providers.postgres.rows_generations import Generations
 from providers.postgres.rows_outbox import Outbox
 from providers.postgres.rows_query import Reading
@@ -22,6 +22,8 @@ ON CONFLICT (gid, stream, part) DO UPDATE SET
   parked = CASE WHEN l.parked OR l.trying = excluded.trying THEN l.parked ELSE excluded.parked END,
   trying = excluded.trying
 RETURNING tries"""
+
+TRIM_S = 30.0  # one statement's time: a projector that trims waits for it, and has to get on within a minute (hosts.vitals)
 
 
 class PostgresReadStore(Generations, Reading, Outbox):
@@ -64,7 +66,7 @@ class PostgresReadStore(Generations, Reading, Outbox):
         def work(connection: Connection) -> int:
             return connection.execute(text, (gid, keep, keep)).rowcount
 
-        return self._database.ask(work, timeout_s=LONG_S)
+        return self._database.ask(work, timeout_s=TRIM_S)
 
     def close(self) -> None:
         """Give connections back."""

@@ -26,7 +26,7 @@ _SESSION_ENDED = ("25P03", "25P04")  # idle in transaction, transaction timeout:
 QUERY_S = 15.0
 CONNECT_S = 3.0
 ASK_S = 5.0  # one look-up or write by key, connecting and trying again included
-LONG_S = 120.0  # making and dropping generations, trimming
+LONG_S = 120.0  # making and dropping generations
 
 
 class Known(Struct, frozen=True):
