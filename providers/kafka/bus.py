@@ -156,7 +156,13 @@ class KafkaBus:
 
 
 def _alter(admin: Any, group: str, offsets: Any) -> Any:
-    return admin.alter_group_offsets(group, {place: OffsetAndMetadata(found.offset, "", None) for place, found in offsets.items()})
+    """The error of each partition; one that passes (a coordinator that still loads) is raised, so that it is asked again."""
+    places = {place: OffsetAndMetadata(found.offset, "", None) for place, found in offsets.items()}
+    results = admin.alter_group_offsets(group, places)
+    for error in results.values():
+        if issubclass(error, errors.RetriableError) and error not in OCCUPIED:
+            raise error(group)
+    return results
 
 
 class Occupied(Misconfigured):

@@ -24,7 +24,7 @@ from runtime.errors import Misconfigured, TrimaranError, Unavailable
 
 REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's word, which kafka-python passes on as text
-WAITING = "not ready; waiting"
+NOISE = ("not ready; waiting", "blocking the event loop")  # of a busy machine
 FORBIDDEN = errors.AuthorizationError
 SLICE_S = 1.0  # the first attempt: a refused password is told after it; each next one has twice the time, for slow networks
 
@@ -57,7 +57,7 @@ class Heard(logging.Handler):
     def newest(self) -> str:
         """The newest cause in words, rather one that says more than that it took too long; or nothing."""
         causes = list(reversed(list(self._causes)))
-        told = [cause for cause in causes if not isinstance(cause, errors.KafkaTimeoutError) and WAITING not in str(cause)]
+        told = [one for one in causes if not isinstance(one, errors.KafkaTimeoutError) and not any(word in str(one) for word in NOISE)]
         return _words((told or causes)[0]) if causes else ""
 
     def last(self) -> str:

@@ -25,7 +25,17 @@ from runtime.errors import Misconfigured
 
 type Resource = Literal["topic", "group", "cluster", "transactional_id"]
 type Operation = Literal[
-    "all", "read", "write", "create", "delete", "alter", "describe", "cluster_action", "describe_configs", "alter_configs", "idempotent_write"
+    "all",
+    "read",
+    "write",
+    "create",
+    "delete",
+    "alter",
+    "describe",
+    "cluster_action",
+    "describe_configs",
+    "alter_configs",
+    "idempotent_write",
 ]
 CLUSTER = "kafka-cluster"  # the name that Kafka gives the one resource of that kind
 

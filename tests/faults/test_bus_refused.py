@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, errors
 
 from providers.kafka.bus import KafkaBus
 from providers.kafka.settings import parse
@@ -177,3 +177,20 @@ def test_a_url_says_brokers_credentials_and_patience(tmp_path: Path, monkeypatch
     monkeypatch.setenv("TRIMARAN_KAFKA_PASSWORD", "secret")
     assert parse("kafka://a:1?security_protocol=SASL_SSL&sasl_mechanism=SCRAM-SHA-512").security["sasl_plain_password"] == "secret"
     assert parse("kafka://a:1").security == {"security_protocol": "PLAINTEXT"}
+
+
+def test_a_coordinator_that_still_loads_is_asked_again(kafka_url: str, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh broker answers so for a moment: the first such answer is put in its place, the next one is the broker's own."""
+    bus = KafkaBus(kafka_url, topic, 2)
+    bus.ensure(retention_s=3600)
+    answers = []
+
+    def loading(self: KafkaAdminClient, group: str, offsets: dict[object, object]) -> object:
+        answers.append(group)
+        return dict.fromkeys(offsets, errors.CoordinatorLoadInProgressError) if len(answers) == 1 else told(self, group, offsets)
+
+    told = KafkaAdminClient.alter_group_offsets
+    monkeypatch.setattr(KafkaAdminClient, "alter_group_offsets", loading)
+    assert bus.commit_first(f"{topic}.readers") == 2
+    assert answers == [f"{topic}.readers"] * 2
+    bus.close()
