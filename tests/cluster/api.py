@@ -62,6 +62,11 @@ class Api:
     def _connect(self, timeout_s: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(self._server.hostname or "", self._server.port, timeout=timeout_s, context=self._context)
 
+    @property
+    def where(self) -> tuple[str, int]:
+        """Host and port of the API server."""
+        return self._server.hostname or "", self._server.port or 443
+
     def call(self, method: str, path: str, body: object = None, kind: str = "application/json") -> Object:
         """One request, its answer as an object; raises `Refused`, or `OSError` when nobody answers."""
         data = None if body is None else json.dumps(body).encode()

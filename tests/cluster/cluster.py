@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.cluster import addresses, names, own
 from tests.cluster.api import Api, Object, wait
-from tests.cluster.control_plane import NODE, ControlPlane, Timing
+from tests.cluster.control_plane import NODE, START_S, ControlPlane, Timing
 from tests.cluster.keda import Keda
 from tests.cluster.kubelet import images as known
 from tests.cluster.kubelet.images import Image
@@ -51,12 +51,12 @@ class Cluster:
         self.seconds["control plane"] = time.monotonic() - begun
         for program in (self.kubelet, self.services, self.metrics.program):
             program.spawn()
-        wait(lambda: self.api.get("v1", "Namespace", "kube-system"), "the system's namespace")
+        wait(lambda: self.api.get("v1", "Namespace", "kube-system"), "the system's namespace", START_S)
         self.api.apply([*own.rights(), *self.metrics.objects()])
         if keda:
             self.keda.install()
-        wait(lambda: self.api.get("v1", "Node", NODE), "the node")
-        wait(lambda: self.metrics.ready(self.api), "the API of metrics")
+        wait(lambda: self.api.get("v1", "Node", NODE), "the node", START_S)
+        wait(lambda: self.metrics.ready(self.api), "the API of metrics", START_S)
         if keda:
             self.keda.ready()
         self.seconds["all"] = time.monotonic() - begun

@@ -15,6 +15,7 @@ from tests.servers.process import free_port, listening
 
 SERVICES = "10.0.0.0/16"  # cluster addresses are given, and used by nobody
 NODE = "node-1"
+START_S = 180  # a cluster takes 16 s to come up on two idle cores, and ten times that on busy ones
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ControlPlane:
         api = Api(self.kubeconfig)
         self._api_server.wait(lambda: _ready(api))
         self._controllers.spawn()
-        wait(lambda: api.get("v1", "Namespace", "default"), "namespace default")
+        wait(lambda: api.get("v1", "Namespace", "default"), "namespace default", START_S)
         return api
 
     def stop(self) -> None:

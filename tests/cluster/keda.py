@@ -12,7 +12,7 @@ import yaml
 
 from tests.cluster import aggregation
 from tests.cluster.api import Api, Object, wait
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.control_plane import START_S, ControlPlane
 from tests.cluster.names import hosts_file, with_hosts
 from tests.cluster.programs import Program
 from tests.servers.process import free_port, listening
@@ -40,7 +40,7 @@ class Keda:
         account = self._plane.account("keda-operator", NAMESPACE)
         self._certificates()
         names = [each["metadata"]["name"] for each in definitions]
-        wait(lambda: all(self._established(name) for name in names), "KEDA's kinds")
+        wait(lambda: all(self._established(name) for name in names), "KEDA's kinds", START_S)
         self.operator, self.adapter = self._make_operator(account), self._make_adapter(account)
         self.operator.spawn()
         self.adapter.spawn()
@@ -48,7 +48,7 @@ class Keda:
     def ready(self) -> None:
         """Return when the operator is ready and the API server gets metrics through the adapter."""
         self.operator_ready()
-        wait(lambda: aggregation.reached(self._api, GROUP, VERSION), "the API of external metrics")
+        wait(lambda: aggregation.reached(self._api, GROUP, VERSION), "the API of external metrics", START_S)
 
     def operator_ready(self) -> None:
         """Return when the operator answers."""

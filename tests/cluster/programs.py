@@ -51,7 +51,7 @@ class Program:
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def wait(self, ready: Callable[[], bool], timeout_s: float = 60) -> None:
+    def wait(self, ready: Callable[[], bool], timeout_s: float = 180) -> None:
         """Return when `ready()`; raises `ServerFailed` with the log's tail when it ended or the time is over."""
         deadline = time.monotonic() + timeout_s
         while not ready():

@@ -42,7 +42,6 @@ def told(kube: Cluster, namespace: str, wanted: Mapping[str, object], main: Mapp
 
 
 def test_a_container_gets_exactly_the_environment_that_is_declared(kube: Cluster, namespace: str) -> None:
-    os.environ["LEAKED_BY_THE_TEST"] = "yes"
     settings = thing("v1", "ConfigMap", "settings", namespace, data={"COLOUR": "green", "SIZE": "4"})
     kube.api.apply([secret("login", namespace, {"password": "p@ss/w:rd $(NOT) é"}), settings])
     env = [
@@ -56,9 +55,9 @@ def test_a_container_gets_exactly_the_environment_that_is_declared(kube: Cluster
     environment = found["environment"]
     address = environment.pop("IP")
     assert address.startswith("127.")
-    image = {"PATH", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"}
-    assert image <= set(environment)
-    assert {name: value for name, value in environment.items() if name not in {*image, "WANTED", "LC_CTYPE"}} == {
+    others = {"PATH", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
+    assert others <= set(environment)  # the image's, and every kubelet's
+    assert {name: value for name, value in environment.items() if name not in {*others, "WANTED", "LC_CTYPE"}} == {
         "HOSTNAME": "teller-0",
         "HOME": "/root",
         "COLOUR": "green",
@@ -104,6 +103,13 @@ def test_user_groups_root_and_privileges_are_what_is_declared(kube: Cluster, nam
     assert found["writable"] == {"/opt": False, "/app": False, "/tmp": True, "/dev/shm": True}
     assert found["status"]["NoNewPrivs"] == "1"
     assert {found["status"][each].strip("0") for each in ("CapEff", "CapPrm", "CapBnd")} == {""}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_read_only_root_is_that_even_for_root(kube: Cluster, namespace: str, sealed: bool) -> None:
+    main = {"securityContext": {"readOnlyRootFilesystem": sealed}}
+    found = told(kube, namespace, {"write": ["/opt", "/tmp", "/etc", "/dev/shm"]}, main)
+    assert found["writable"] == {"/opt": not sealed, "/tmp": not sealed, "/etc": not sealed, "/dev/shm": True}
 
 
 def test_a_pod_sees_neither_the_checkout_nor_this_machines_temporary_files(kube: Cluster, namespace: str) -> None:
@@ -226,4 +232,8 @@ def test_a_deployment_moves_to_a_new_version_of_its_image(kube: Cluster, namespa
     for image in (TOY, other):
         kube.api.apply([deployment("toy", namespace, container("python", "serve.py", image=image), replicas=2)])
         kube.available("toy", namespace, 2)
-        assert {each["spec"]["containers"][0]["image"] for each in kube.pods(namespace)} == {image}
+        wait(lambda image=image: images(kube, namespace) == {image}, "the pods of the version before are gone", 20)  # type: ignore[misc]
+
+
+def images(kube: Cluster, namespace: str) -> set[str]:
+    return {each["spec"]["containers"][0]["image"] for each in kube.pods(namespace)}

@@ -34,7 +34,9 @@ def planned(api: Api, pod: Object, container: Object, address: str, work: Path, 
     if image is None:
         raise NotYet("ImagePullBackOff", f'Back-off pulling image "{reference}": not found')
     rights = allowed(pod, container, image)
-    values = environment(pod, container, image.environment, address, Sources(api, namespace), rights.user)
+    host, port = api.where
+    given_to_all = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port), **image.environment}
+    values = environment(pod, container, given_to_all, address, Sources(api, namespace), rights.user)
     declared = Volumes(pod, address, api, folder / "volumes").mounts(container)
     command = [expanded(word, values) for word in [*(container.get("command") or []), *(container.get("args") or [])]]
     if not command:

@@ -67,16 +67,28 @@ def script(plan: Plan) -> str:
         "mount -t proc proc $R/proc; mount -t tmpfs -o mode=755 tmpfs $R/dev; mkdir -m 1777 $R/dev/shm; ln -s /proc/self/fd $R/dev/fd",
         f"for each in {' '.join(DEVICES)}; do : > $R/dev/$each; mount --bind /dev/$each $R/dev/$each; done",
         "chmod a+x $R/root",  # a virtual environment's interpreter may lie below; only this container sees the change
-        *(f"mkdir -p $R{shlex.quote(path)}; mount -t tmpfs -o mode=1777 tmpfs $R{shlex.quote(path)}" for path in plan.hidden),
+        *(f"mkdir -p $R{path}; mount -t tmpfs -o mode=1777 tmpfs $R{path}" for path in map(shlex.quote, map(_inside, plan.hidden))),
         *(_bound(mount) for mount in plan.mounts),
-        *(["mount -o remount,bind,ro $R"] if plan.rights.read_only_root else []),
+        *(_sealed(plan) if plan.rights.read_only_root else []),
         f"PATH=$own_path; echo >&0; exec {shutil.which('chroot')} $R {_become(plan)} </dev/null",  # a line into the pipe: prepared,
     ]
     return "\n".join(lines)
 
 
+def _inside(path: str) -> str:
+    """A path without symbolic links. The container's root has this machine's, and before chroot they would lead out of it."""
+    return os.path.realpath(path)
+
+
+def _sealed(plan: Plan) -> list[str]:
+    """The root, and what hides this machine's files in it, cannot be written; volumes keep their own rule."""
+    mounted = {_inside(mount.target) for mount in plan.mounts}
+    hidden = [path for path in map(_inside, plan.hidden) if path not in mounted]
+    return [f"mount -o remount,bind,ro $R{path and shlex.quote(path)}" for path in ("", *hidden)]
+
+
 def _bound(mount: Mount) -> str:
-    source, target = shlex.quote(str(mount.source)), "$R" + shlex.quote(mount.target)
+    source, target = shlex.quote(str(mount.source)), "$R" + shlex.quote(_inside(mount.target))
     make = f"mkdir -p {target}" if mount.source.is_dir() else f"mkdir -p $(dirname {target}); [ -e {target} ] || : > {target}"
     again = f"; mount -o remount,bind,ro {target}" if mount.read_only else ""
     return f"{make}; mount --bind {source} {target}{again}"
