@@ -91,6 +91,8 @@ def database(url: str, field: str) -> Database:
     if not separator or scheme not in PORTS:
         raise Refused(f"{field}: {_shown(url)!r} is no PostgreSQL URL: write postgresql://user@host:5432/database")
     address, slash, path = rest.partition("/")
+    if "?" in address:
+        raise Refused(f"{field}: {_shown(url)!r} names no database: write postgresql://user@host:5432/database")
     login, at, hosts = address.rpartition("@")
     user, colon, _ = login.partition(":")
     if colon or "password=" in path.partition("?")[2]:
@@ -145,6 +147,7 @@ def _server(text: str, field: str, default: int | None) -> Server:
 
 
 def _shown(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    scheme, separator, login = head.partition("://")
-    return f"{scheme}{separator}{login.partition(':')[0]}@{tail}" if at else url
+    """Without options and password, whatever else is wrong with it: an error is read by many."""
+    head, at, tail = url.partition("?")[0].rpartition("@")
+    scheme, separator, login = head.rpartition("://")
+    return f"{scheme}{separator}{login.partition(':')[0]}{at}{tail}"

@@ -24,8 +24,12 @@ from stacks.rights import Right, Use, rights
 STORES, BUS_FILES = "stores", "bus-files"
 ROLLOUT_S = 300  # an image is pulled within it, or is not there
 CLOUD_ROLE = "eks.amazonaws.com/role-arn"
-ANYWHERE, HTTP, HTTPS = "0.0.0.0/0", 80, 443
-AWS = (Reach(ANYWHERE, (HTTPS,)), Reach("169.254.170.23/32", (HTTP,)))  # where a pod's role comes from: STS, or EKS' Pod Identity agent
+ANYWHERE, HTTP, HTTPS = ("0.0.0.0/0", "::/0"), 80, 443
+AWS = (  # where a pod's role comes from: STS, or EKS' Pod Identity agent
+    *(Reach(each, (HTTPS,)) for each in ANYWHERE),
+    Reach("169.254.170.23/32", (HTTP,)),
+    Reach("fd00:ec2::23/128", (HTTP,)),
+)
 
 
 class Kubernetes:
@@ -67,7 +71,7 @@ class Kubernetes:
             files = self._vault.value(BUS_FILES)
         reach = [Reach(self._settings.bus_cidr, tuple({server.port for server in bus.brokers.servers}))]
         if endpoint := bus.brokers.options.get("oauth_endpoint"):
-            reach.append(_reach_of(endpoint))
+            reach += _reach_of(endpoint)
         if bus.brokers.mechanism == "AWS_MSK_IAM":
             reach += AWS
         return Bus({"TRIMARAN_PARTITIONS": str(bus.partitions)}, tuple(reach), files, bus.role, self._login)
@@ -84,7 +88,7 @@ class Kubernetes:
             "LIMITS": callers.limits,
             "PRODUCTION": "1" if self._settings.production else "0",
         }
-        reach = tuple(_reach_of(url) for url in (callers.jwks, callers.revoked) if url)
+        reach = tuple(each for url in (callers.jwks, callers.revoked) if url for each in _reach_of(url))
         return Identity({f"TRIMARAN_{name}": text for name, text in said.items() if text}, reach)
 
     def autoscaler(self, watch: Grant, due: Grant) -> Autoscaler:
@@ -233,6 +237,7 @@ def _named(task: Task, pod: Pod) -> pulumi.Output[str]:
     return later.apply(lambda known: jobs.job_name(task.name, does | {"later": known}))
 
 
-def _reach_of(url: str) -> Reach:
+def _reach_of(url: str) -> tuple[Reach, ...]:
     parts = urlsplit(url)
-    return Reach(ANYWHERE, (parts.port or (HTTP if parts.scheme == "http" else HTTPS),))
+    port = parts.port or (HTTP if parts.scheme == "http" else HTTPS)
+    return tuple(Reach(each, (port,)) for each in ANYWHERE)
