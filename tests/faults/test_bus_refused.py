@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, errors
@@ -183,13 +184,13 @@ def test_a_coordinator_that_still_loads_is_asked_again(kafka_url: str, topic: st
     """A fresh broker answers so for a moment: the first such answer is put in its place, the next one is the broker's own."""
     bus = KafkaBus(kafka_url, topic, 2)
     bus.ensure(retention_s=3600)
-    answers = []
+    answers: list[str] = []
 
-    def loading(self: KafkaAdminClient, group: str, offsets: dict[object, object]) -> object:
+    def loading(self: Any, group: str, offsets: dict[object, object]) -> object:
         answers.append(group)
         return dict.fromkeys(offsets, errors.CoordinatorLoadInProgressError) if len(answers) == 1 else told(self, group, offsets)
 
-    told = KafkaAdminClient.alter_group_offsets
+    told: Any = KafkaAdminClient.alter_group_offsets
     monkeypatch.setattr(KafkaAdminClient, "alter_group_offsets", loading)
     assert bus.commit_first(f"{topic}.readers") == 2
     assert answers == [f"{topic}.readers"] * 2
