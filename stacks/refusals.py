@@ -1,5 +1,6 @@
 """What a stack refuses before any resource is registered: one line each, with the field, the limit and the way out."""
 
+import json
 import re
 
 from stacks.config import BUS_ROLES, Settings
@@ -138,6 +139,15 @@ def _callers(settings: Settings) -> None:
     for field, url in (("jwks", callers.jwks), ("revoked", callers.revoked)):
         if url and not url.startswith(("https://", "http://")):
             raise Refused(f"trimaran:{field} is {url!r}: name it by its URL, https://…")
+    if callers.limits and not _object(callers.limits):
+        raise Refused('trimaran:limits is no JSON object: write it as {"depth": 15}')
+
+
+def _object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _networks(settings: Settings) -> None:

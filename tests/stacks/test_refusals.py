@@ -47,7 +47,7 @@ def test_what_the_tests_begin_with_is_refused_nothing() -> None:
         {"image": None, "imageRepository": "registry.example/trimaran", "pythonImage": PYTHON},
         {"acls": True},
         {"bus": "kafka://k:9093?security_protocol=SSL", "acls": True, "busLogins": {r: {"user": f"CN={r}"} for r in BUS_ROLES}},
-        {"host": "board.example.com", "tlsSecret": "board", "allowFrom": ["traefik", "10.0.0.0/8"]},
+        {"host": "board.example.com", "tlsSecret": "board", "allowFrom": ["traefik", "10.0.0.0/8"], "limits": '{"depth": 15}'},
     ],
     ids=["plaintext", "one login", "mTLS", "OAUTHBEARER", "MSK", "Event Hubs", "built", "acls", "acls by certificate", "host"],
 )
@@ -78,6 +78,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "keys without issuer": ({**JWKS, "issuer": None}, "trimaran:jwks needs trimaran:issuer"),
     "an issuer without keys": ({**JWKS, "jwks": None}, "do nothing without trimaran:jwks"),
     "keys in a file": ({**JWKS, "jwks": "/etc/keys.json"}, "trimaran:jwks is '/etc/keys.json': name it by its URL"),
+    "bounds that are no object": ({"limits": "depth=15"}, "trimaran:limits is no JSON object"),
+    "bounds that are a list": ({"limits": "[15]"}, "trimaran:limits is no JSON object"),
     "a role without login": (
         {"busLogins": without("scaler")},
         "role scaler has no login: pulumi config set --secret --path trimaran:busLogins.scaler",
