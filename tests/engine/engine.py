@@ -196,14 +196,11 @@ class Stack:
             timeout=RUN_S,
         )
         text = COLOURS.sub("", made.stdout + made.stderr)
-        return Run(made.returncode, text, _counts(text))
+        return Run(made.returncode, text, counts_of(text))
 
 
-def _counts(text: str) -> dict[str, int]:
-    """Of the summary: created, updated, deleted, unchanged, … as in `    + 3 created`; a preview says `to create`."""
-    summary = text.rpartition("Resources:")[2] if "Resources:" in text else ""
-    found = re.findall(r"^\s*(?:[+\-~]*\s*)(\d+) (?:to )?([a-z]+)", summary, re.M)
-    return {
-        {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}.get(word, word): int(number)
-        for number, word in found
-    }
+def counts_of(text: str) -> dict[str, int]:
+    """Of the summary: created, updated, deleted, replaced, unchanged, errored. A preview says `3 to create`, a mixed run `2 changes. 3 unchanged`."""
+    summary = text.rpartition("Resources:\n")[2].partition("\n\n")[0]
+    found = re.findall(r"(\d+) (?:to )?([a-z]+)", summary) if "Resources:\n" in text else []
+    return {f"{word}d" if word.endswith("e") else word: int(number) for number, word in found if word not in ("change", "changes")}

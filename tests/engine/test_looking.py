@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
@@ -9,6 +10,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from tests.engine import kubeconfig
 from tests.engine.awaiting import NotReady, refuse_stuck
 from tests.engine.differences import below, changed, spelled
+from tests.engine.engine import Run, counts_of
 from tests.engine.values import STAND_IN, addressable, declared, foreseen, plain, stood_in, struct, unknown
 
 LIVE = {
@@ -22,8 +24,8 @@ LIVE = {
 
 def with_(path: list[str | int], value: object) -> dict[str, object]:
     """LIVE with one value changed."""
-    made = json.loads(json.dumps(LIVE))
-    inner = made
+    made: dict[str, object] = json.loads(json.dumps(LIVE))
+    inner: Any = made
     for step in path[:-1]:
         inner = inner[step]
     inner[path[-1]] = value
@@ -135,3 +137,25 @@ def test_a_kubeconfig_is_found_by_path_by_text_and_by_environment(tmp_path: Path
         assert (found.server.netloc, found.namespace, found.headers) == ("a:6443", "n", {"Authorization": "Bearer t"})
     with pytest.raises(kubeconfig.Unusable, match=r"no kubeconfig at .*nowhere"):
         kubeconfig.load(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("summary", "counts"),
+    [
+        ("    + 6 to create\n", {"created": 6}),
+        ("    6 unchanged\n\nDuration: 2s\n", {"unchanged": 6}),
+        (
+            "    ~ 1 updated\n    - 1 deleted\n    +-2 replaced\n    4 changes. 62 unchanged\n\nDuration: 14s\n",
+            {"updated": 1, "deleted": 1, "replaced": 2, "unchanged": 62},
+        ),
+        ("    + 4 created\n    2 errored\n\nDuration: 1m13s\n", {"created": 4, "errored": 2}),
+    ],
+)
+def test_the_summary_of_a_run_is_read_whole(summary: str, counts: dict[str, int]) -> None:
+    assert counts_of(f"Updating (toy):\n\nResources:\n{summary}") == counts
+
+
+def test_errors_are_what_went_wrong_and_not_that_something_did() -> None:
+    text = "Diagnostics:\n  kubernetes:batch/v1:Job (work):\n    error: 1 error occurred:\n    \t* Job work failed: no topic\n\n    error: update failed\n"
+    assert Run(1, text, {}).errors == ["Job work failed: no topic"]
+    assert Run(1, "error: update failed\n    error: preview failed\n", {}).errors == []
