@@ -10,6 +10,7 @@ import contextvars
 import threading
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -124,6 +125,7 @@ class Recording:
 
     def _run(self, program: Program) -> None:
         loop = asyncio.new_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))  # each registration goes to one: modules of an SDK are loaded by one thread, too
         loop.set_exception_handler(lambda *_: None)  # an output of a failed program is no news: the failure itself is raised
         asyncio.set_event_loop(loop)
         try:

@@ -47,7 +47,9 @@ class Small:
             "authenticationRef": {"name": "bus"},
         }
         self.scaled: dict[str, Any] = {"scaleTargetRef": {"name": "shop"}, "triggers": [self.trigger]}
-        self.authentication: dict[str, Any] = {"secretTargetRef": [{"parameter": "password", "name": "stores", "key": "events"}]}
+        self.authentication: dict[str, Any] = {
+            "secretTargetRef": [{"parameter": name, "name": "stores", "key": "events"} for name in ("password", "username")]
+        }
         self.waits = True
         self.owned = True
         self.more: list[Callable[[ResourceOptions], object]] = []
@@ -222,6 +224,7 @@ MISTAKES: dict[str, tuple[Change, str]] = {
     "a value that no scaler takes": (put("trigger.metadata.sasl", "plain"), "metadata.sasl: is 'plain', must be one of none, plaintext"),
     "a secret in a trigger": (put("trigger.metadata.password", "x"), "metadata.password: kafka reads it from a TriggerAuthentication only"),
     "a number in a trigger": (put("trigger.metadata.lagThreshold", 10), "10 is not of type 'string'"),
+    "a login without a user": (lambda small: small.authentication["secretTargetRef"].pop(), "metadata.sasl: no username given"),
     "an unknown scaler": (put("trigger.type", "kafkaa"), "no scaler 'kafkaa'"),
     "an unknown key of a ScaledObject": (put("scaled.minReplicas", 0), "'minReplicas' was unexpected"),
     "a name without a dependency": (put("waits", False), "names Secret/stores with a key 'events', but does not depend on it"),

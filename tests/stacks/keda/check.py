@@ -11,6 +11,7 @@ from stacks.recording import SECRET, UNKNOWN
 from tests.stacks.objects import Object, Objects
 
 HERE = Path(__file__).parent
+AWS_KEYS = ("awsAccessKeyID", "awsSecretAccessKey", "awsSessionToken", "awsRoleArn")  # pkg/scalers/aws/aws_common.go
 KINDS = ("ScaledObject", "TriggerAuthentication")
 
 
@@ -48,13 +49,30 @@ def of_trigger(trigger: dict[str, Any], authentication: set[str] | None) -> list
         return [f"type: no scaler {kind!r}: {', '.join(scalers)}"]
     known = {each["name"]: each for each in scalers[kind]}
     found = [told for key, value in metadata.items() for told in _entry(kind, known, key, value)]
+    signs = AWS_KEYS if metadata.get("saslTokenProvider") == "aws_msk_iam" else ()
     for parameter in authentication or ():
-        if not known.get(parameter, {}).get("triggerAuthenticationVariableReadable"):
+        if parameter not in signs and not known.get(parameter, {}).get("triggerAuthenticationVariableReadable"):
             found.append(f"authenticationRef: {kind} reads no parameter {parameter!r} from it")
     for name, told in known.items():
         given = name in metadata or f"{name}FromEnv" in metadata or authentication is None or name in authentication
         if not given and not told.get("optional") and "default" not in told:
             found.append(f"metadata.{name}: missing, {kind} needs it")
+    return [*found, *(kafka_login(metadata, authentication) if kind == "kafka" and authentication is not None else ())]
+
+
+def kafka_login(metadata: dict[str, str], given: set[str]) -> list[str]:
+    """What `parseTLS` and `parseSASL` of kafka_scaler.go refuse, in their words."""
+    found = []
+    if metadata.get("tls") == "enable" and ("cert" in given) != ("key" in given):
+        found.append("metadata.tls: cert and key must be provided together")
+    provider = metadata.get("saslTokenProvider", "bearer") if metadata.get("sasl") == "oauthbearer" else ""
+    if metadata.get("sasl", "none") in ("plaintext", "scram_sha256", "scram_sha512") or provider == "bearer":
+        found += [f"metadata.sasl: no {name} given" for name in ("username", "password") if name not in given]
+    if provider == "bearer" and "oauthTokenEndpointUri" not in given:
+        found.append("metadata.sasl: no oauth token endpoint uri given")
+    if provider == "aws_msk_iam":
+        found += [] if metadata.get("tls") == "enable" else ["metadata.tls: TLS is required for AWS MSK authentication"]
+        found += [] if metadata.get("awsRegion") else ["metadata.awsRegion: no awsRegion given"]
     return found
 
 
