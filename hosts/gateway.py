@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from msgspec import Struct
 from starlette.routing import BaseRoute
@@ -170,11 +171,28 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
     turning = Turning(serving)
     VITALS.look("the event loop", turning)
     VITALS.need(turning.health)
-    VITALS.need(probe)
+    VITALS.need(once_well(probe))
     VITALS.load = serving.load
     ready(f"gateway of {app.name} on {serving.url}/graphql")
     stop.wait()
     time.sleep(linger_s)
+
+
+def once_well(health: Health) -> Health:
+    """Ready is who could read once. What every gateway shares may be away later: callers are told so (`unavailable`), and would find
+    nobody who tells them if all of them left the service for it.
+    """
+    met = threading.Event()
+
+    def asked() -> tuple[bool, dict[str, Any]]:
+        if met.is_set():
+            return True, {"failure": None}
+        well, told = health()
+        if well:
+            met.set()
+        return well, told
+
+    return asked
 
 
 def _unless_stopped(stop: threading.Event, health: Health) -> Health:
