@@ -8,9 +8,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
-from tests.servers import cache
-from tests.servers.postgres import PostgresServer
+from tests.servers import cache, postgres
 from tests.servers.process import ServerFailed
 
 VERSION = "14.20.0"
@@ -44,9 +44,10 @@ def _fetch(making: Path) -> None:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[PostgresServer]:
+def running() -> Iterator[postgres.PostgresServer]:
     """A started server of that version, removed at the end."""
-    server = PostgresServer(durable=False, folder=binaries())
+    with patch.object(postgres, "binaries", binaries):  # a server takes what is installed: here, this one
+        server = postgres.PostgresServer(durable=False)
     try:
         server.start()
         yield server
