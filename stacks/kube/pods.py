@@ -103,7 +103,7 @@ def _container(pod: Pod) -> Manifest:
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        **probes(pod.role.probes, pod.role.ports.get("probes", 0), called="http" in pod.role.ports),
+        **probes(pod.role.probes, pod.role.ports.get("probes", 0)),
         "volumeMounts": mounts,
     }
 

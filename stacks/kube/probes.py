@@ -1,29 +1,23 @@
-"""Probes that mean something: alive is a main loop that goes round, ready is one that reaches what it needs."""
+"""Probes that mean something: alive is a main loop that goes round, ready is one that reaches what it needs (or has: a gateway)."""
 
 from collections.abc import Mapping
 from typing import Any
 
 START_S = 60  # for a cold image on a busy node; a process of ours is there within three seconds
-LOOK_S = 2
-FAILURES, PATIENCE_S = 2, 30  # until a role counts as not ready; for one that clients call, as long as a database takes to start again
 
 
-def probes(paths: Mapping[str, str], port: int, called: bool = False) -> dict[str, Any]:
+def probes(paths: Mapping[str, str], port: int) -> dict[str, Any]:
     """The three probes of a container whose role answers on these paths of a port; none for a role that answers on none.
 
     Starting is asked every second, so that a pod that was woken counts as soon as it works. Liveness waits for three failures in 30 s on
     top of the minute that the host itself allows a round.
-
-    `called`: by clients. What one of these lacks, all of them lack: were they called no more at once, clients would find nobody instead of
-    an answer that says `unavailable`. A pod that ends is called no more at once all the same.
     """
     if not paths:
         return {}
-    failures = PATIENCE_S // LOOK_S if called else FAILURES
     return {
         "startupProbe": _get(paths["live"], port, periodSeconds=1, timeoutSeconds=2, failureThreshold=START_S),
         "livenessProbe": _get(paths["live"], port, periodSeconds=10, timeoutSeconds=5, failureThreshold=3),
-        "readinessProbe": _get(paths["ready"], port, periodSeconds=LOOK_S, timeoutSeconds=2, failureThreshold=failures),
+        "readinessProbe": _get(paths["ready"], port, periodSeconds=2, timeoutSeconds=2, failureThreshold=2),
     }
 
 

@@ -90,15 +90,6 @@ def test_probes_ask_the_paths_of_the_role() -> None:
     assert probes({}, 0) == {}
 
 
-def test_a_gateway_answers_unavailable_for_half_a_minute_before_nobody_answers() -> None:
-    patience = {name: _patience_s(container(pod(name))["readinessProbe"]) for name in ("gateway", "relay", "projector")}
-    assert patience == {"gateway": 30, "relay": 4, "projector": 4}
-
-
-def _patience_s(probe: dict[str, int]) -> int:
-    return probe["periodSeconds"] * probe["failureThreshold"]
-
-
 @pytest.mark.parametrize("component", [*SIZES])
 def test_every_component_asks_for_what_it_needs_and_is_stopped_where_it_would_take_too_much(component: str) -> None:
     of = replace(pod(), component=component)
