@@ -58,7 +58,7 @@ def everything() -> frozenset[Read]:
     found: set[Read] = set()
     while True:
         before = len(readers)
-        for module in sources():
+        for module in _asking(frozenset(each.name for each in readers)):
             for read in _of_module(module, frozenset(readers)):
                 (readers if isinstance(read, Reader) else found).add(read)  # type: ignore[arg-type]
         if len(readers) == before:
@@ -72,15 +72,30 @@ def sources() -> tuple[str, ...]:
     return tuple(sorted(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files))
 
 
+def _asking(readers: frozenset[str]) -> list[str]:
+    """The modules whose text names the environment, or a function that reads it."""
+    return [module for module in sources() if any(word in _text(module) for word in ("environ", "getenv", *readers))]
+
+
+@cache
+def _text(module: str) -> str:
+    file = ROOT / Path(*module.split("."))
+    return (file / "__init__.py" if file.is_dir() else file.with_suffix(".py")).read_text()
+
+
 @cache
 def _tree(module: str) -> ast.Module:
-    file = ROOT / Path(*module.split("."))
-    return ast.parse((file / "__init__.py" if file.is_dir() else file.with_suffix(".py")).read_text())
+    return ast.parse(_text(module))
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(sources())
 
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
-    known, found = set(sources()), set()
+    known, found = _known(), set[str]()
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -92,12 +107,12 @@ def _imports(module: str) -> tuple[str, ...]:
 
 def _of_module(module: str, readers: frozenset[Reader]) -> Iterator[Reader | Read]:
     names = _names(module, readers)
-    for function, node in _calls(_tree(module)):
+    for function, node in _found(module):
         told = _asked(node, names)
         if told is None:
             continue
         prefix, name = told
-        if isinstance(name, ast.Constant):
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
             yield Read(f"{prefix}{name.value}", module)
             continue
         parameters = [argument.arg for argument in function.args.args] if function else []
@@ -117,6 +132,11 @@ def _names(module: str, readers: frozenset[Reader]) -> dict[str, Reader]:
                 if found := known.get((node.module or "", alias.name)):
                     local[alias.asname or alias.name] = found
     return local
+
+
+@cache
+def _found(module: str) -> tuple[tuple[ast.FunctionDef | None, ast.expr], ...]:
+    return tuple(_calls(_tree(module)))
 
 
 def _calls(tree: ast.AST, within: ast.FunctionDef | None = None) -> Iterator[tuple[ast.FunctionDef | None, ast.expr]]:

@@ -51,7 +51,8 @@ def arguments(token: str) -> type | None:
         told = inspect.signature(overload).parameters.get("args")
         if told is not None:
             found = _resolve(told.annotation, sys.modules[resource.__module__])
-            return next(each for each in _flat(found) if _types.is_input_type(each))
+            argument_class: type = next(each for each in _flat(found) if _types.is_input_type(each))
+            return argument_class
     raise AssertionError(f"{token}: its class {resource} shows no argument class")
 
 

@@ -23,9 +23,10 @@ from hosts.settings import bus_settings
 from hosts.settings import settings as host_settings
 from providers.kafka.rights import rights_of
 from stacks.config import DEFAULTS
+from stacks.recording import Recording
 from tests.stacks import reading
 from tests.stacks.crossing import keys
-from tests.stacks.deployed import APPS, CONFIG, ROOT, deployed
+from tests.stacks.deployed import APPS, CONFIG, ROOT, SECRETS, deployed, program
 from tests.stacks.objects import Object, Objects, references
 
 LEFT_OUT = {  # what the code reads and this hull sets nowhere, each with the reason
@@ -297,7 +298,8 @@ def test_rights_cover_the_groups_that_projectors_are_in_and_keda_watches(objects
 
 
 def test_no_rights_are_declared_where_they_are_kept_elsewhere() -> None:
-    (job,) = [each for each in deployed("shop", acls="false").objects.of("Job") if role_of(each) == "prepare-bus"]
+    recording = Recording("k8s", CONFIG | {"trimaran:acls": "false"}, SECRETS).run(program)
+    (job,) = [each for each in Objects(recording.resources).of("Job") if role_of(each) == "prepare-bus"]
     assert job.env.get("TRIMARAN_RIGHTS", {}).get("value", "[]") == "[]"
 
 

@@ -56,7 +56,7 @@ TRIGGER: dict[str, dict[str, str]] = {  # what the kafka trigger says in each wa
 }
 
 
-def stack(external: tuple[str, ...] = (), previews: bool = False, **changed: str) -> Examined:
+def stack(changed: dict[str, str], *external: str, previews: bool = False) -> Examined:
     """The shop's stack with some settings changed; "" takes one away."""
     told = CONFIG | {"trimaran:app": "shop"} | {f"trimaran:{name}": value for name, value in changed.items()}
     config = {key: value for key, value in told.items() if value}
@@ -67,7 +67,7 @@ def stack(external: tuple[str, ...] = (), previews: bool = False, **changed: str
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_stack_holds_in_every_way(way: str) -> None:
-    found = stack(previews=way not in TRIGGER, **WAYS[way])
+    found = stack(WAYS[way], previews=way not in TRIGGER)
     assert found.problems == []
     assert broken(found.objects) == []
     if way in TRIGGER:
@@ -84,22 +84,22 @@ def kafka(objects: Objects) -> dict[str, Any]:
 
 
 def test_a_priority_of_the_cluster_is_named_and_not_made() -> None:
-    assert stack(("PriorityClass/trimaran",), priorityClass="trimaran").problems == []
-    assert any("PriorityClass/trimaran" in told for told in stack(priorityClass="trimaran").problems)
+    assert stack({"priorityClass": "trimaran"}, "PriorityClass/trimaran").problems == []
+    assert any("PriorityClass/trimaran" in told for told in stack({"priorityClass": "trimaran"}).problems)
 
 
 def test_an_image_named_by_a_tag_is_for_trying_out_only() -> None:
-    found = stack(image="registry.example/trimaran:latest", production="false")
+    found = stack({"image": "registry.example/trimaran:latest", "production": "false"})
     assert found.problems == []
     assert {told.partition(":")[0] for told in broken(found.objects)} == {"images_are_named_by_digest"}
-    refused = stack(image="registry.example/trimaran:latest")
+    refused = stack({"image": "registry.example/trimaran:latest"})
     assert any("trimaran:image" in told and "has no digest" in told for told in refused.problems)
     assert refused.update.resources == []
 
 
 def test_an_image_that_is_built_here_is_named_by_the_digest_that_came_out() -> None:
     python = f"docker.io/library/python@sha256:{'a' * 64}"
-    found = stack(image="", imageRepository="registry.example/trimaran", pythonImage=python)
+    found = stack({"image": "", "imageRepository": "registry.example/trimaran", "pythonImage": python})
     assert all(told.startswith("docker-build:index:Image ") and "no provider of its own" in told for told in found.problems)
     (built,) = [each for each in found.update.resources if each.type == "docker-build:index:Image"]
     images = {each.containers[0]["image"] for each in found.objects.workloads()}

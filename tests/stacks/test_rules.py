@@ -12,7 +12,7 @@ from tests.stacks.deployed import APPS, recorded
 from tests.stacks.objects import Objects
 from tests.stacks.rules import RULES, broken
 
-type Fault = Callable[["Graph"], None]
+type Fault = Callable[["Graph"], object]
 
 
 class Graph:
