@@ -43,7 +43,7 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        """The lines that say what went wrong, without the engine's own summary of them."""
+        """The lines that say what went wrong, without the engine's own summary of them. Which resource it is stands above each, in `text`."""
         found = re.findall(r"^\s*(?:error: |\* )(.+)$", self.text, re.M)
         return sorted({line for line in found if not SUMMARY.match(line)})
 
@@ -178,7 +178,7 @@ class Stack:
         return self._config.read_text()
 
     def _changing(self, *words: str, **environment: str) -> Run:
-        return self._run(*words, "--diff" if "preview" in words else "--suppress-outputs", environment=environment)
+        return self._run(*words, "--suppress-outputs", environment=environment)
 
     def _run(
         self, *words: str, said: str = "", environment: Mapping[str, str] | None = None, config: bool = True, stack: bool = True
