@@ -8,13 +8,11 @@ roles, `bus` one that may administer the brokers; the roles themselves then need
 """
 
 import argparse
-import signal
-import sys
 import threading
 from contextlib import ExitStack
 from typing import Any
 
-from hosts.process import host
+from hosts.process import host, killable, say
 from hosts.providers import SIGNALS_RETENTION_S, open_bus, open_events, open_rows, refuse_memory, scheme_of
 from hosts.settings import BusSettings, Settings, bus_settings
 from runtime.domain import App
@@ -35,18 +33,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:
     """Prepare the databases or the bus, saying one line for each thing."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    killable()
     if asked.what == "database":
         database(told, app, stack)
     else:
         bus(told, app, stack)
-
-
-def say(line: str) -> None:
-    """What was done, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 # --- database

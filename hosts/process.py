@@ -72,6 +72,22 @@ def host(name: str, urls: tuple[str, ...], body: Body, add: Callable[[argparse.A
         sys.exit(exit_code(error))
 
 
+def say(line: str) -> None:
+    """What was done, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def killable() -> None:
+    """Let a signal end a job where it stands: it may be run once more. Process 1 of a container has no default action, so one is set."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
 def last_words(line: str) -> None:
     """Why the process ends, for people and for its supervisor."""
     sys.stderr.write(line)

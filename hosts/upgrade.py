@@ -8,20 +8,18 @@ operator can decide. It may be killed anywhere: the next one goes on with the sa
 """
 
 import argparse
-import signal
-import sys
 import threading
 import time
 from contextlib import ExitStack
 
-from hosts.process import host
+from hosts.process import host, killable, say
 from hosts.providers import open_bus, open_events, open_rows
-from hosts.settings import Settings
+from hosts.settings import Settings, bus_settings
 from runtime.domain import App
 from runtime.errors import Misconfigured
-from runtime.flow.project import unsure
+from runtime.flow.project import LOOK_EVERY_S, consumer_group, unsure, watched_group
 from runtime.flow.rebuild import Rebuild
-from runtime.ports import EventStore, Generation, Phase, ReadStore
+from runtime.ports import Bus, EventStore, Generation, Phase, ReadStore
 from runtime.steps import run as drive
 
 LOOK_S = 1.0
@@ -36,8 +34,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Event, stack: ExitStack) -> None:
     """Let a group's rows be those of this code, or drop what they were before."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    killable()
     if asked.group not in app.groups:
         raise Misconfigured(f"--group {asked.group!r}: {app.name} has {', '.join(app.groups)}")
     events = open_events(told.events, app)
@@ -54,12 +51,8 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
         say(f"{asked.group}: {reason}")
     else:
         start(work, rows, (app.groups[asked.group].schema, events.store.epoch()), asked.group)
-
-
-def say(line: str) -> None:
-    """What was done, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        if bus_settings().watched:
+            show(app, asked.group, bus, rows)
 
 
 def nothing_to_do(app: App, group: str, store: EventStore, rows: ReadStore) -> str:
@@ -94,6 +87,14 @@ def start(work: Rebuild, rows: ReadStore, mine: tuple[str, int], group: str) -> 
     say(f"{group}: {folded:,} events folded, generation {green.number} takes over")
     drive(work.swap())
     say(f"{group}: generation {green.number} is live")
+
+
+def show(app: App, group: str, bus: Bus, rows: ReadStore) -> None:
+    """Let the group that is watched be where green is: until blue's pods had looked they showed what blue had done, and nobody folds green yet."""
+    live = live_one(rows, group)
+    if live is not None:
+        time.sleep(2 * LOOK_EVERY_S)
+        bus.commit_like(watched_group(app, group), consumer_group(app, live))
 
 
 def finish(work: Rebuild, rows: ReadStore, group: str, within_s: float) -> None:

@@ -85,6 +85,18 @@ class KafkaBus:
         except Occupied:
             return 0
 
+    def commit_like(self, group: str, other: str) -> None:
+        """Commit what another group has committed, or else the begin."""
+
+        def commit(admin: Any) -> Any:
+            places = self._topic_partitions()
+            known = admin.list_group_offsets({other: places})[other]
+            offsets = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+            offsets |= {place: known[place] for place in places if place in known and known[place].offset >= 0}
+            return _alter(admin, group, offsets)
+
+        self._set(group, commit)
+
     def begun(self, group: str) -> bool:
         """Whether the group has an offset anywhere."""
         known = self._ask(f"tell the offsets of group {group!r}", lambda admin: admin.list_group_offsets({group: self._topic_partitions()}))

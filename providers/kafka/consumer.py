@@ -132,8 +132,8 @@ class KafkaConsumer:
             raise
 
     def _look_for_jumps(self) -> None:
-        """Nothing is delivered of a log that was trimmed as a whole, but its position has jumped."""
-        for partition in self.assigned() & self._expected.keys():
+        """Nothing is delivered of a log that was trimmed as a whole, but its position has jumped; one never committed has a position, too."""
+        for partition in self.assigned() - self._assignments.fresh():
             position = self._client.position(TopicPartition(self._topic, partition), timeout_ms=0)
             if position is not None:
                 self._arrive(partition, position)

@@ -140,6 +140,14 @@ class MemoryBus:
             known.committed.update({partition: self._logs[partition].begin for partition in absent})
             return len(absent)
 
+    def commit_like(self, group: str, other: str) -> None:
+        """Commit what another group has committed."""
+        with self._changed:
+            known, theirs = self._groups.setdefault(group, Membership()), self._groups.get(other)
+            committed = theirs.committed if theirs else {}
+            known.committed = {partition: committed.get(partition, log.begin) for partition, log in enumerate(self._logs)}
+            self._settle(range(self.partitions))
+
     def lag(self, group: str) -> dict[int, int]:
         """Per partition, how many messages the group has not committed."""
         with self._changed:

@@ -81,6 +81,10 @@ class Bus(Protocol):
         """
         ...
 
+    def commit_like(self, group: str, other: str) -> None:
+        """Commit for `group`, which has no members, what `other` has committed; where that has nothing, the begin."""
+        ...
+
     def lag(self, group: str) -> dict[int, int]:
         """Per partition, how many messages the group has not committed."""
         ...

@@ -313,6 +313,18 @@ def test_a_first_commit_is_the_begin_of_what_was_never_committed_and_leaves_the_
     assert place.bus.lag("readers") == {0: 2, 1: 5, 2: 5, 3: 5}
 
 
+def test_a_group_may_be_put_where_another_one_is(place: Place) -> None:
+    place.bus.commit_now("others")  # so that the log keeps everything
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    consumer = place.bus.consumer("readers")
+    take(consumer, 20)
+    assert consumer.commit({0: 3, 1: 5}) is True
+    consumer.close()
+    place.bus.commit_now("watched")
+    place.bus.commit_like("watched", "readers")
+    assert place.bus.lag("watched") == place.bus.lag("readers") == {0: 2, 1: 0, 2: 5, 3: 5}
+
+
 def test_a_first_commit_leaves_a_group_to_its_members(place: Place) -> None:
     consumer = place.bus.consumer("readers")
     settle([consumer])
@@ -464,6 +476,19 @@ def test_what_was_trimmed_before_it_was_read_is_not_shown_as_lag(place: Place) -
         assert time.monotonic() < until
     shown(place, [second], "readers", dict.fromkeys(range(PARTITIONS), 0))
     second.close()
+
+
+def test_a_partition_that_was_trimmed_as_a_whole_and_never_committed_is_shown_at_its_end(place: Place) -> None:
+    place.bus.commit_now("others")  # so that the log keeps what comes
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 1, 5)])
+    for partition in range(PARTITIONS):
+        place.trim(partition, 5)
+    consumer = place.bus.consumer("readers.1")
+    shown(place, [consumer], "readers", dict.fromkeys(range(PARTITIONS), 0))
+    place.bus.publish([each for stream in streams_by_partition() for each in envelopes(stream, 6, 6)])
+    place.bus.commit_like("others", "readers")
+    assert place.bus.lag("others") == dict.fromkeys(range(PARTITIONS), 1)  # an offset was shown: the end, and not nothing
+    consumer.close()
 
 
 def test_a_group_with_members_is_not_shown_to(place: Place) -> None:

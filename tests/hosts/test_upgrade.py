@@ -10,7 +10,7 @@ import pytest
 
 from apps import shop
 from hosts.providers import open_events, open_rows
-from hosts.upgrade import finish, nothing_to_do, start
+from hosts.upgrade import finish, nothing_to_do, show, start
 from providers.memory.rows import MemoryReadStore
 from providers.memory.signals import MemorySignals
 from runtime.domain import App, Projection
@@ -82,6 +82,17 @@ def test_rows_of_other_code_are_filled_anew_and_taken_over(house: House, capsys:
     assert upgrade(house, SECOND) == ""
     assert (phases(house), customers(house.rows, 2)) == ([(1, "blue"), (2, "live")], {"ANN"})
     assert capsys.readouterr().out.splitlines()[0::2] == ["rows: filling generation 2", "rows: generation 2 is live"]
+
+
+def test_what_is_watched_is_where_green_is_whatever_the_old_pods_showed_last(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hosts.upgrade.LOOK_EVERY_S", 0.0)
+    upgrade(house, SECOND)
+    house.send(shop.PlaceOrder("late", "ann", "tea", 1, 100, START))
+    house.relay()
+    house.bus.commit_now("shop.rows")  # a pod of the old code has folded it, and said so, before it looked again
+    show(SECOND, "rows", house.bus, house.rows)
+    assert house.bus.lag("shop.rows") == house.bus.lag("shop.rows.2")
+    assert sum(house.bus.lag("shop.rows").values()) > 0  # so that KEDA wakes one for green
 
 
 def test_rows_of_this_code_are_left_alone(house: House) -> None:
