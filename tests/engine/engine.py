@@ -143,8 +143,8 @@ class Stack:
         return self._changing("refresh", "--yes", "--skip-preview", *words, **environment)
 
     def destroy(self, *words: str, **environment: str) -> Run:
-        """Take everything away."""
-        return self._changing("destroy", "--yes", "--skip-preview", *words, **environment)
+        """Take everything away, after a preview: without one the engine takes what is not protected, and only then says what is."""
+        return self._changing("destroy", "--yes", *words, **environment)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs; a secret one is `[secret]`."""

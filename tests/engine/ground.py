@@ -36,9 +36,7 @@ def standing(*, keda: bool = True) -> Iterator[bed.Bed]:
         opened.push(broker.__exit__)
         kube = opened.enter_context(cluster.running(timing=timing, pauses=pauses, keda=keda))
         issuer = opened.enter_context(issuing())
-        ground = bed.Bed(work, server, brokers, kube, Engine(work), issuer)
-        opened.callback(ground.close)
-        yield ground
+        yield bed.Bed(work, server, brokers, kube, Engine(work), issuer)
 
 
 def logins(**changed: str) -> str:
