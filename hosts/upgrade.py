@@ -49,9 +49,12 @@ def run(told: Settings, app: App, asked: argparse.Namespace, stop: threading.Eve
         finish(work, rows, asked.group, asked.within)
     elif reason := nothing_to_do(app, asked.group, events.store, rows):
         say(f"{asked.group}: {reason}")
+        if bus_settings().watched:
+            show(app, asked.group, bus, rows)  # the job that swapped may have been killed before it came to this
     else:
         start(work, rows, (app.groups[asked.group].schema, events.store.epoch()), asked.group)
         if bus_settings().watched:
+            time.sleep(2 * LOOK_EVERY_S)  # blue's pods have looked by then, and show no more what blue has done
             show(app, asked.group, bus, rows)
 
 
@@ -90,10 +93,9 @@ def start(work: Rebuild, rows: ReadStore, mine: tuple[str, int], group: str) -> 
 
 
 def show(app: App, group: str, bus: Bus, rows: ReadStore) -> None:
-    """Let the group that is watched be where green is: until blue's pods had looked they showed what blue had done, and nobody folds green yet."""
+    """Let the group that is watched be where the live generation of this code is."""
     live = live_one(rows, group)
-    if live is not None:
-        time.sleep(2 * LOOK_EVERY_S)
+    if live is not None and live.schema == app.groups[group].schema:
         bus.commit_like(watched_group(app, group), consumer_group(app, live))
 
 

@@ -84,8 +84,7 @@ def test_rows_of_other_code_are_filled_anew_and_taken_over(house: House, capsys:
     assert capsys.readouterr().out.splitlines()[0::2] == ["rows: filling generation 2", "rows: generation 2 is live"]
 
 
-def test_what_is_watched_is_where_green_is_whatever_the_old_pods_showed_last(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hosts.upgrade.LOOK_EVERY_S", 0.0)
+def test_what_is_watched_is_where_green_is_whatever_the_old_pods_showed_last(house: House) -> None:
     upgrade(house, SECOND)
     house.send(shop.PlaceOrder("late", "ann", "tea", 1, 100, START))
     house.relay()
