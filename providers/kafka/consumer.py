@@ -18,13 +18,14 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.structs import OffsetAndMetadata
 
 from providers.kafka.link import Link
-from providers.kafka.mending import Joining
+from providers.kafka.mending import Fetching, Joining
 from providers.kafka.settings import Settings
 from providers.kafka.topics import missing
 from providers.kafka.watched import OCCUPIED, Watched
 from runtime.errors import Misconfigured
 from runtime.ports import Delivery
 
+LOST_S = 2.0  # beyond the time that the client itself allows an answer
 LOST = (
     errors.CommitFailedError,
     errors.RebalanceInProgressError,
@@ -87,10 +88,11 @@ class KafkaConsumer:
             allow_auto_create_topics=False,
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=min(1000, settings.session_timeout_ms // 3),  # a rebalance waits for everybody's next heartbeat
-            request_timeout_ms=max(self._deadline_ms, settings.session_timeout_ms + 1000),
+            request_timeout_ms=(answer_ms := max(self._deadline_ms, settings.session_timeout_ms + 1000)),
             metrics_enabled=False,
         )
         self._joining = Joining(self._client)
+        self._fetching = Fetching(self._client, LOST_S + answer_ms / 1000)
         self._watched = Watched(self._client, topic)
         self._subscribe()
 
@@ -110,6 +112,7 @@ class KafkaConsumer:
             while True:
                 left_ms = max(0, int((until - time.monotonic()) * 1000))
                 self._joining.remind()
+                self._fetching.remind()
                 found = self._client.poll(timeout_ms=left_ms, max_records=limit)
                 self._look_at_new_partitions()
                 if not found:

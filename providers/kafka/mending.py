@@ -6,6 +6,9 @@ forgets it in two ways, and the group rebalances for ever or delivers nothing an
 1. The next `poll` finds the join done, throws its result away and sends another one, which disturbs all other members.
 2. When the join's cause was new metadata (a topic got partitions), the next `poll` sees no cause any more and never looks.
 
+*Fetching.* A fetch that is handed to a connection just as that ends may be lost: its future never ends, the node counts as asked, and
+is not asked again; the member stays in its group and delivers nothing any more.
+
 *Giving up.* `KafkaProducer.close(timeout=0)` raises while something is unsent, and leaves its thread and sockets for ever.
 
 *Last words.* What a broker sends right before it closes is dropped when both are read at once, so that a refused password
@@ -16,6 +19,7 @@ outage there are many.
 """
 
 import contextlib
+import time
 from typing import Any
 
 from kafka import errors
@@ -47,6 +51,30 @@ class Joining:
         """Before a poll: a member that is rebalancing has a join to finish, whatever began it."""
         if self._coordinator.state is MemberState.REBALANCING and not self._coordinator.need_rejoin():
             self._coordinator.request_rejoin()
+
+
+class Fetching:
+    """Watches over the fetches of one kafka-python consumer; `patience_s` is longer than any answer may take."""
+
+    def __init__(self, client: Any, patience_s: float) -> None:
+        self._fetcher, self._patience_s = client._fetcher, patience_s
+        self._waited: Any = None  # the oldest fetch without an answer, as it was seen first
+        self._since_s = 0.0
+
+    def remind(self) -> None:
+        """Before a poll: a fetch that should have ended long ago is lost, and its node may be asked again."""
+        waited = next((future for future in list(self._fetcher._fetch_futures) if not future.is_done), None)
+        now = time.monotonic()
+        if waited is not self._waited:
+            self._waited, self._since_s = waited, now
+        elif waited is not None and now - self._since_s > self._patience_s:
+            self._fetcher._manager.call_soon(_lose, waited)
+
+
+async def _lose(fetch: Any) -> None:
+    """On the I/O thread, where answers are taken."""
+    if not fetch.is_done:
+        fetch.failure(errors.KafkaConnectionError("a fetch was never answered"))
 
 
 def abandon(producer: Any) -> None:
