@@ -47,7 +47,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ("Pulumi.yaml", "__main__.py", "stacks")  # what a checkout has beside the image's files
 USER = 10001
 PARTITIONS = 4
-POLLING_S, COOLDOWN_S, SYNC_S, STABLE_S = 2, 10, 1, 4  # KEDA looks, KEDA waits before none, the autoscaler syncs, it waits before fewer
+POLLING_S, COOLDOWN_S, SYNC_S, STABLE_S = 5, 10, 1, 4  # KEDA looks, KEDA waits before none, the autoscaler syncs, it waits before fewer
 LAG = 50  # events behind for which a projector is added
 ROLES = ("admin", "relay", "projector", "gateway", "scaler")
 FOLDED = sql.SQL(
@@ -148,7 +148,6 @@ class Bed:
         self, work: Path, database: postgres.PostgresServer, broker: kafka.KafkaServer, kube: Cluster, engine: Engine, issuer: Issuer
     ) -> None:
         self.work, self.postgres, self.broker, self.kube, self.engine, self.issuer = work, database, broker, kube, engine, issuer
-        self._databases = contextlib.ExitStack()
 
     def version(self, number: int, change: Callable[[Path], None] = lambda _: None) -> Version:
         """A tree and its image; `change` may edit the tree."""
@@ -165,7 +164,7 @@ class Bed:
     def deploy(self, name: str, **settings: Any) -> Deployed:
         """`pulumi up` of an app, quick in its decisions; `settings` as in Pulumi.yaml."""
         version = self.version(1)
-        database = self._databases.enter_context(postgres.database(self.postgres.url))
+        database = self._database(name)
         stack = Stack(self.engine, version.tree, f"k8s-{name}", {"KUBECONFIG": str(self.kube.kubeconfig)})
         login, _, rest = database.removeprefix("postgresql://").partition("@")
         user, _, password = login.partition(":")
@@ -195,9 +194,11 @@ class Bed:
         made.up()
         return made
 
-    def close(self) -> None:
-        """Drop the databases."""
-        self._databases.close()
+    def _database(self, name: str) -> str:
+        """The URL of a database that lives as long as the server, which may be killed meanwhile."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return f"{self.postgres.url.rpartition('/')[0]}/{name}"
 
     def told(self, namespace: str) -> str:
         """What pods and the operator said last."""
@@ -227,6 +228,4 @@ def made() -> Iterator[Bed]:
         kube = starting.submit(enter, cluster.running(timing=timing, pauses=pauses))
         issuer = stack.enter_context(issuing())
         engine = Engine(work)
-        bed = Bed(work, database.result(), broker.result(), kube.result(), engine, issuer)
-        stack.callback(bed.close)
-        yield bed
+        yield Bed(work, database.result(), broker.result(), kube.result(), engine, issuer)
