@@ -61,6 +61,16 @@ def test_a_failing_step_fails_the_run_and_is_named(monkeypatch: pytest.MonkeyPat
     assert "fine  FAILED" not in told
 
 
+def test_what_runs_beside_fails_the_run_too_and_says_why(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("TRIMARAN_TEST_POSTGRES", "postgresql://unused")
+    monkeypatch.setenv("TRIMARAN_TEST_KAFKA", "kafka://unused")
+    typed = ("mypy", [sys.executable, "-c", "print('a wrong type'); raise SystemExit(1)"])
+    monkeypatch.setattr(command, "steps", lambda full, extra, cluster: [typed, ("fine", [sys.executable, "-c", "print('tested')"])])
+    assert command.run() == 1
+    told = capfd.readouterr().out
+    assert told.index("tested") < told.index("a wrong type") < told.index("failed: mypy")
+
+
 def test_the_default_run_lints_types_and_tests_and_the_full_run_only_repeats() -> None:
     assert [name for name, _ in command.steps(False, ())] == ["ruff format", "ruff check", "mypy", "import directions", "pytest"]
     ((_, words),) = command.steps(True, ())
