@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ def run(full: bool = False, extra: Sequence[str] = (), *, cluster: bool = False)
         print("trimaran test cannot run here:", *(f"  - {line}" for line in missing), sep="\n", file=sys.stderr)
         return 1
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this behind may ignore it, and tests press Ctrl-C
-    seconds: dict[str, float] = {}
+    began, seconds = time.monotonic(), dict[str, float]()
     failed: list[str] = []
     with servers(seconds) as environment, contextlib.ExitStack() as beside:
         for name, words in steps(full, extra, cluster):
@@ -48,7 +49,7 @@ def run(full: bool = False, extra: Sequence[str] = (), *, cluster: bool = False)
                 failed.append(name)
             seconds[name] = time.monotonic() - started
         beside.close()
-    print(summary(seconds, failed), flush=True)
+    print(summary(seconds, failed, time.monotonic() - began), flush=True)
     return 1 if failed else 0
 
 
@@ -63,18 +64,24 @@ def running_beside(
         process = subprocess.Popen(
             ["nice", "-n", "19", *words], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT
         )
+
+        def wait() -> None:
+            process.wait()
+            seconds[f"{name}, beside"] = time.monotonic() - started
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
         try:
             yield
-            code = process.wait()
+            waiting.join()
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
         told.seek(0)
         print(f"\n── {name}\n{told.read()}", flush=True)
-    if code != 0:
+    if process.returncode != 0:
         failed.append(name)
-    seconds[name] = time.monotonic() - started
 
 
 def prerequisites() -> list[str]:
@@ -173,8 +180,8 @@ def steps(full: bool, extra: Sequence[str], cluster: bool = False) -> list[tuple
     ]
 
 
-def summary(seconds: Mapping[str, float], failed: Sequence[str]) -> str:
-    """One line a step, and the verdict."""
+def summary(seconds: Mapping[str, float], failed: Sequence[str], total_s: float) -> str:
+    """One line a step, and the verdict with the time of all."""
     lines = [f"  {took:7.1f} s  {name}{'  FAILED' if name in failed else ''}" for name, took in seconds.items()]
     verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
-    return "\n".join(["", "── steps", *lines, f"── {verdict}, {sum(seconds.values()):.0f} s"])
+    return "\n".join(["", "── steps", *lines, f"── {verdict}, {total_s:.0f} s"])
