@@ -42,7 +42,7 @@ def locked() -> frozenset[str]:
     """The distributions that the image's `uv sync` would install, by the lock."""
     words = next(step.text for step in read() if step.word == "RUN" and step.text.startswith("uv sync"))
     assert words.split()[2:] == ["--locked", "--no-default-groups", "--no-install-project"]
-    export = ["uv", "export", "--locked", "--no-default-groups", "--no-emit-project", "--no-hashes", "--offline", "--quiet"]
+    export = ["uv", "export", "--frozen", "--no-default-groups", "--no-emit-project", "--no-hashes", "--offline", "--quiet"]
     told = subprocess.run(export, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return frozenset(line.partition("==")[0].lower().replace("_", "-") for line in told.splitlines() if re.match(r"[\w.-]+==", line))
 
