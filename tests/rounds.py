@@ -13,11 +13,9 @@ def rounds(total: int) -> int:
     return max(1, total - fifth) if full() else fifth
 
 
-def amount(total: int, part: int = 5) -> int:
-    """The seconds or events of `total` that this run meets in one go: all with `--full`, by default a fifth or what `part` says; a test
-    that calls it carries `@pytest.mark.rounds`.
-    """
-    return total if full() else max(1, total // part)
+def amount(total: int) -> int:
+    """The seconds or events of `total` that this run meets in one go; a test that calls it carries `@pytest.mark.rounds`."""
+    return total if full() else amount_by_default(total)
 
 
 def amount_by_default(total: int) -> int:

@@ -1,12 +1,11 @@
 """How far a simulation is from what was measured: by how many seconds one would have to wait to see the other's replicas.
 
 KEDA's and the autoscaler's loops have phases that nobody controls, so two runs of the same thing differ by up to one interval; a
-difference beyond that is one of arithmetic. For the same reason a number that only one of them had for a moment, on its way to another,
-counts as seen when the other stepped over it.
+difference beyond that is one of arithmetic.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -52,20 +51,10 @@ def _wait(steps: Sequence[Step], other: Sequence[Step], end_s: float) -> float:
     """The farthest moments lie at the ends of a stretch or halfway between two stretches of the other."""
     longest = 0.0
     for begin, end, replicas in _stretches(steps, end_s):
-        there = [(a, b) for a, b, least, most in _passed(other, end_s) if least <= replicas <= most]
+        there = [(a, b) for a, b, n in _stretches(other, end_s) if n == replicas]
         moments = [begin, end, *((left[1] + right[0]) / 2 for left, right in pairwise(there))]
         longest = max([longest, *(_nearest(there, moment, end_s) for moment in moments if begin <= moment <= end)])
     return longest
-
-
-def _passed(steps: Sequence[Step], end_s: float) -> Iterator[tuple[float, float, int, int]]:
-    """Stretches, and the steps between them as moments at which everything between was there: who steps from 0 to 4 has passed 1."""
-    before: int | None = None
-    for begin, end, replicas in _stretches(steps, end_s):
-        if before is not None:
-            yield begin, begin, min(before, replicas), max(before, replicas)
-        yield begin, end, replicas, replicas
-        before = replicas
 
 
 def _stretches(steps: Sequence[Step], end_s: float) -> list[tuple[float, float, int]]:

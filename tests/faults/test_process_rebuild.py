@@ -86,7 +86,7 @@ def fill(sea: Sea, events: int) -> None:
 
 @pytest.mark.rounds
 def test_fault_32_a_rebuild_under_writes_fails_no_query_and_an_aborted_one_leaves_the_live_rows(postgres_url: str, kafka_url: str) -> None:
-    events = amount(1_000_000, 10)
+    events = amount(1_000_000)
     with at_sea(postgres_url, kafka_url) as sea:
         fill(sea, events)
         sea.start("relay", ready=True)
