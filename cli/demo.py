@@ -13,7 +13,7 @@ from msgspec import structs
 
 from cli.dev import health, introduce
 from cli.opening import opened, prepare
-from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say, stop_on_signals
+from cli.output import FAILED, INTERRUPTED, Exit, as_json, remark, say
 from cli.progress import bar
 from hosts.audit import Audit, audit
 from hosts.feed import Fed, Feed
@@ -21,6 +21,7 @@ from hosts.local import Local, open_local
 from hosts.local_gateway import open_local_gateway
 from hosts.pages.graphiql import Example
 from hosts.settings import Settings, load_app
+from hosts.stopping import stop_on_signals
 from hosts.timeline import begin, last_due
 from hosts.timetable import check_days
 from runtime.errors import Misconfigured
@@ -93,7 +94,7 @@ def check_name(name: str, told: Settings) -> None:
 def feed(told: Settings, first: date, last: date, speed: float, *, json: bool) -> None:
     """Send the commands of a range of days; projectors run elsewhere, or later."""
     stop = threading.Event()
-    stop_on_signals(stop)
+    stop_on_signals(stop, insisting=True)
     check_days(first, last)
     with opened(told) as it:
         prepare(it.app, it.events.store, told.rows)
@@ -134,7 +135,7 @@ def demo(
 ) -> None:
     """Everything in one process, the feed, and the board; then the whole is compared with the csv."""
     stop = threading.Event()
-    stop_on_signals(stop)
+    stop_on_signals(stop, insisting=True)
     check_days(first, last)  # before --fresh removes anything
     app = load_app(told.app)
     with ExitStack() as stack:

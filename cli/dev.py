@@ -8,16 +8,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from cli.output import remark, say, stop_on_signals
+from cli.output import remark, say
 from hosts.local import Local, open_local
 from hosts.local_gateway import LocalGateway, open_local_gateway
 from hosts.settings import Settings, load_app
+from hosts.stopping import stop_on_signals
 
 
 def dev(told: Settings, *, browser: bool) -> None:
     """Run until Ctrl-C."""
     stop = threading.Event()
-    stop_on_signals(stop)
+    stop_on_signals(stop, insisting=True)
     app = load_app(told.app)
     with ExitStack() as stack:
         local = open_local(told, app, stack)

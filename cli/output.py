@@ -1,10 +1,7 @@
 """How the command line speaks: one clear line for an error, a documented exit code, JSON where a script asked for it."""
 
-import signal
 import sys
-import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, NoReturn
 
 import msgspec
@@ -74,15 +71,3 @@ def table(columns: list[str], rows: list[list[Any]], title: str = "") -> None:
     for row in rows:
         shown.add_row(*("" if value is None else str(value) for value in row))
     Console().print(shown)
-
-
-def stop_on_signals(stop: threading.Event) -> None:
-    """The first Ctrl-C (or SIGTERM) asks to stop cleanly, the second does not ask."""
-
-    def asked(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, asked)

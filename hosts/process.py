@@ -17,6 +17,7 @@ from types import FrameType
 from hosts.probes import serve_probes
 from hosts.providers import refuse_memory
 from hosts.settings import Settings, load_app, settings
+from hosts.stopping import SIGNALS, stop_on_signals
 from hosts.vitals import VITALS
 from runtime.domain import App
 from runtime.errors import Conflict, Misconfigured, Rejected, Stopped, TrimaranError, Unavailable
@@ -53,12 +54,7 @@ def host(name: str, urls: tuple[str, ...], body: Body, add: Callable[[argparse.A
     asked = parser.parse_args()
     stop = threading.Event()
     VITALS.begin(stop)
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    stop_on_signals(stop)
     try:
         told = settings(asked.app, asked.events, asked.rows, asked.bus, asked.host, asked.port)
         serve_probes(told.host)
@@ -84,7 +80,7 @@ def killable() -> None:
     def end(number: int, frame: FrameType | None) -> None:
         os._exit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, end)
 
 

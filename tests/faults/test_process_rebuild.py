@@ -111,7 +111,7 @@ def test_fault_32_a_rebuild_under_writes_fails_no_query_and_an_aborted_one_leave
         own = run(sea.ports.reading.get("tallies", "t1", after=answer.token, wait_s=10.0))
         assert (own.generation, own.stale) == (3, False)  # green has readers' answers while blue still has a reader
         stream = answer.stream
-        until(lambda: sea.ports.rows.watermarks_of("rows", 1, [stream])[stream] >= answer.last, 10, "blue is folded on, too")
+        until(lambda: sea.ports.rows.watermarks_of("rows", 1, [stream])[stream] >= answer.last, 30, "blue is folded on, too")
         sea.ports.rows.lease("rows", 1, "an old gateway", 0)
         assert rebuild.wait(60) == 0, rebuild.tail()
         time.sleep(1.0)

@@ -152,7 +152,7 @@ def test_told_to_stop_it_is_not_ready_at_once_and_live_until_it_has_drained(post
         time.sleep(1.5)
         ended = threading.Thread(target=process.stop)
         ended.start()
-        until(lambda: asked(port, "/ready") == (503, {"failure": "shutting down"}), 3, "it is not ready", 0.01)
+        until(lambda: asked(port, "/ready") == (503, {"failure": "shutting down"}), 30, "it is not ready", 0.01)
         assert status(port, "/live") == 200
         ended.join(30)
         assert process.code() == 0

@@ -15,22 +15,18 @@ from websockets.sync.client import ClientConnection
 
 from tests.cli.running import started
 from tests.hosts.asking import asked, status
-from tests.hosts.gateway_house import House, Running, house, opened, posted, subscribe
+from tests.hosts.gateway_house import House, house, opened, posted, subscribe
 from tests.processes.fleet import until
 
 LIVE = "subscription { ticketRows { snapshot changed { key row { stage } } cursor } }"
 LINGER_S = 4.0
+SLOW_S = 30.0  # of a machine that does other things, too
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, postgres_base: str, kafka_url: str) -> Iterator[House]:
     with house(tmp_path_factory.mktemp("termination"), postgres_base, kafka_url) as made:
         yield made
-
-
-@pytest.fixture
-def running(place: House) -> Running:
-    return place.gateway(TRIMARAN_LINGER_S=f"{LINGER_S}")
 
 
 def closed(connection: ClientConnection, within_s: float) -> int:
@@ -42,23 +38,34 @@ def closed(connection: ClientConnection, within_s: float) -> int:
     return ended.value.rcvd.code
 
 
-def test_on_sigterm_it_is_not_ready_at_once_lingers_and_closes_subscriptions_with_1001(place: House, running: Running) -> None:
-    ann = place.issuer.sign("ann")
+def served_while_it_lingers(place: House) -> bool:
+    """False when this machine slept through the time in which that can be seen."""
+    running, ann = place.gateway(TRIMARAN_LINGER_S=f"{LINGER_S}"), place.issuer.sign("ann")
     with opened(running, ann) as connection:
         subscribe(connection, "1", LIVE)
         assert json.loads(connection.recv(30))["payload"]["data"]["ticketRows"]["snapshot"]
         assert asked(running.probes, "/load") == (200, {"sockets": 1, "operations": 1})
         told_at = time.monotonic()
         running.process.terminate()
-        until(lambda: asked(running.probes, "/ready") == (503, {"failure": "shutting down"}), 3, "it is not ready", 0.01)
+        until(lambda: asked(running.probes, "/ready") == (503, {"failure": "shutting down"}), SLOW_S, "it is not ready", 0.01)
         assert status(running.probes, "/live") == 200
-        code, said = posted(running.url, {"query": "{ __typename }"}, ann)  # whoever has not noticed yet is served
-        assert (code, said["data"]) == (200, {"__typename": "Query"})
-        with opened(running, ann):
-            pass
+        try:
+            code, said = posted(running.url, {"query": "{ __typename }"}, ann)  # whoever has not noticed yet is served
+            assert (code, said["data"]) == (200, {"__typename": "Query"})
+            with opened(running, ann):
+                pass
+        except (OSError, ConnectionClosed):
+            if time.monotonic() - told_at < LINGER_S:
+                raise
+            return False
         assert closed(connection, 30) == 1001
         assert time.monotonic() - told_at >= LINGER_S
     assert running.process.wait(30) == 0
+    return True
+
+
+def test_on_sigterm_it_is_not_ready_at_once_lingers_and_closes_subscriptions_with_1001(place: House) -> None:
+    assert any(served_while_it_lingers(place) for _ in range(3))
 
 
 def test_a_query_in_hand_is_answered_before_its_socket_is_closed(place: House) -> None:
@@ -68,7 +75,7 @@ def test_a_query_in_hand_is_answered_before_its_socket_is_closed(place: House) -
         subscribe(connection, "1", "{ slow }")
         over_http = threading.Thread(target=lambda: answers.append(posted(running.url, {"query": "{ slow }"}, ann)))
         over_http.start()
-        until(lambda: asked(running.probes, "/load")[1] == {"sockets": 2, "operations": 1}, 5, "it is in hand", 0.01)
+        until(lambda: asked(running.probes, "/load")[1] == {"sockets": 2, "operations": 1}, SLOW_S, "it is in hand", 0.01)
         time.sleep(0.3)
         running.process.terminate()
         assert closed(idle, 30) == 1001  # nobody waits for anything here: at once
@@ -101,7 +108,7 @@ def test_a_client_that_connects_while_sockets_are_closed_is_turned_away(place: H
                 return True
             return False
 
-        until(refused, 2, "nobody listens", 0.02)
+        until(refused, SLOW_S, "nobody listens", 0.02)
         assert json.loads(connection.recv(30))["payload"] == {"data": {"slow": True}}
     assert running.process.wait(30) == 0
 
@@ -112,7 +119,7 @@ def test_an_event_loop_that_is_stuck_is_found_by_a_thread_that_is_not(place: Hou
     assert (status(running.probes, "/live"), status(running.probes, "/ready")) == (200, 200)
     stuck = threading.Thread(target=lambda: posted(running.url, {"query": "{ stuck }"}, ann))
     stuck.start()
-    until(lambda: asked(running.probes, "/ready") == (503, {"failure": "the event loop does not answer"}), 5, "it is not ready", 0.05)
+    until(lambda: asked(running.probes, "/ready") == (503, {"failure": "the event loop does not answer"}), 7, "it is not ready", 0.05)
     assert asked(running.probes, "/load") == (503, {"failure": "the event loop does not answer"})
     until(lambda: status(running.probes, "/live") == 503, 6, "it is not live", 0.1)
     assert asked(running.probes, "/live")[1]["failure"].startswith("the event loop: has not got on for")

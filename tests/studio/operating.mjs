@@ -1,7 +1,7 @@
 // Tries again what is parked and what is stuck, before and after the code is mended, and makes rows anew.
 //
 // It asks the test to MEND the code. JAMMED and REFUSED are the orders.
-import { admin, ask, expecting, go, order, seen, sees, story, until, visit } from "./visiting.mjs";
+import { admin, ask, expecting, go, order, seen, sees, settled, story, until, visit } from "./visiting.mjs";
 
 const { JAMMED, REFUSED } = process.env;
 
@@ -24,8 +24,11 @@ await story(async (browser, report) => {
   report.saga = await page.getByRole("listitem").filter({ hasText: REFUSED }).first().innerText();
   report.counted = await page.getByRole("group", { name: "Which sagas" }).innerText();
   await page.getByRole("button", { name: /^\d+\s*Waiting/ }).click();
-  await until("only those that wait", async () => !(await seen(page)).includes(REFUSED));
-  report.waiting = await seen(page);
+  report.waiting = await until("only those that wait", async () => {
+    await settled(page);
+    const text = await seen(page);
+    return !text.includes(REFUSED) && !text.includes("Loading") && text;
+  });
   await page.getByRole("button", { name: /^\d+\s*Stuck/ }).click();
   await sees(page, REFUSED);
 
