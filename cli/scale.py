@@ -41,11 +41,9 @@ def simulate(
 def show(path: str, *, json: bool) -> None:
     """Simulate the file and print what came out."""
     from cli.output import as_json, remark
-    from costs.scaling.simulate import simulate as run
+    from costs.scaling.compare import fitted
 
-    told = read(path)
-    result = run(told)
-    apart = compared(told, result)
+    result, apart = fitted(read(path))
     if json:
         as_json(data(result, apart))
         return
@@ -70,14 +68,6 @@ def read(path: str) -> "Workload":
         raise Misconfigured(f"--workload {path}: is no UTF-8: name a TOML or JSON file") from None
     except Unusable as error:
         raise Misconfigured(f"--workload {path}: {error}") from None
-
-
-def compared(told: "Workload", result: "Result") -> float | None:
-    """How many seconds it is from the measured replicas; None where none were measured."""
-    from costs.scaling.compare import apart_s, measured, simulated
-
-    steps = measured(told.measured)
-    return apart_s(steps, simulated(result.changes), result.seconds) if steps else None
 
 
 def data(result: "Result", apart: float | None) -> dict[str, Any]:

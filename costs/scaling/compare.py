@@ -1,7 +1,8 @@
 """How far a simulation is from what was measured: by how many seconds one would have to wait to see the other's replicas.
 
 KEDA's and the autoscaler's loops have phases that nobody controls, so two runs of the same thing differ by up to one interval; a
-difference beyond that is one of arithmetic.
+difference beyond that is one of arithmetic. Who goes from 1 to 4 at once has been at 2 and 3 at that moment: in one run two deciders act
+within a second, in another one of them a second later (lines are compared as completed graphs, as in Skorokhod's M topologies).
 """
 
 from bisect import bisect_right
@@ -9,8 +10,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from costs.scaling.simulate import Change
-from costs.scaling.workload import Sample
+from msgspec.structs import replace
+
+from costs.scaling.simulate import Change, Result, simulate
+from costs.scaling.workload import Sample, Workload
+
+PHASES_MAX = 60  # whole simulations
 
 
 class Step(NamedTuple):
@@ -18,6 +23,19 @@ class Step(NamedTuple):
 
     at_s: float
     replicas: int
+
+
+def fitted(workload: Workload) -> tuple[Result, float | None]:
+    """The simulation, and its distance in seconds from the measured replicas (None where there are none). Where KEDA's loop began is not
+    known unless `scaled_object.first_poll_s` says it: of all whole seconds that it may have been, the one that fits best is taken.
+    """
+    steps, scaling = measured(workload.measured), workload.scaled_object
+    if not steps:
+        return simulate(workload), None
+    told = scaling.first_poll_s
+    phases = range(min(scaling.polling_s, PHASES_MAX)) if told is None else (told,)
+    tried = [simulate(replace(workload, scaled_object=replace(scaling, first_poll_s=phase))) for phase in phases]
+    return min(((result, apart_s(steps, simulated(result.changes), result.seconds)) for result in tried), key=lambda one: one[1])
 
 
 def simulated(changes: Sequence[Change]) -> list[Step]:
@@ -51,10 +69,21 @@ def _wait(steps: Sequence[Step], other: Sequence[Step], end_s: float) -> float:
     """The farthest moments lie at the ends of a stretch or halfway between two stretches of the other."""
     longest = 0.0
     for begin, end, replicas in _stretches(steps, end_s):
-        there = [(a, b) for a, b, n in _stretches(other, end_s) if n == replicas]
+        there = _there(other, replicas, end_s)
         moments = [begin, end, *((left[1] + right[0]) / 2 for left, right in pairwise(there))]
         longest = max([longest, *(_nearest(there, moment, end_s) for moment in moments if begin <= moment <= end)])
     return longest
+
+
+def _there(steps: Sequence[Step], replicas: int, end_s: float) -> list[tuple[float, float]]:
+    """When there are so many, or were in passing."""
+    stretches = [(begin, end) for begin, end, number in _stretches(steps, end_s) if number == replicas]
+    passed = [(step.at_s, step.at_s) for before, step in pairwise(steps) if _between(before.replicas, replicas, step.replicas)]
+    return sorted([*stretches, *passed])
+
+
+def _between(one: int, number: int, other: int) -> bool:
+    return min(one, other) < number < max(one, other)
 
 
 def _stretches(steps: Sequence[Step], end_s: float) -> list[tuple[float, float, int]]:

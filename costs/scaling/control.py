@@ -17,6 +17,7 @@ class Control:
         scaling, settings = workload.scaling, workload.autoscaler
         self._trigger, self._sync = workload.trigger, workload.sync
         self._polling_s, self._sync_s = scaling.polling_s, settings.sync_s
+        self._first_s = scaling.first_poll_s or 0
         self._scaler = KafkaScaler(workload.trigger)
         self._watched = Watched(scaling.fallback, workload.trigger.lag_threshold)
         self._executor = Executor(scaling)
@@ -38,7 +39,7 @@ class Control:
             yield "hpa", self._autoscaler.decide(now, replicas(), [*self._told(metric, second)])
 
     def _polls(self, second: int) -> bool:
-        return second % self._polling_s == 0
+        return second >= self._first_s and (second - self._first_s) % self._polling_s == 0
 
     def _syncs(self, second: int) -> bool:
         return second % self._sync_s == self._sync_s // 2

@@ -51,6 +51,7 @@ class ScaledObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The numbers of a ScaledObject that KEDA reads. Defaults are KEDA's; `maximum` None is 100."""
 
     polling_s: Annotated[int, Meta(ge=1, le=3600)] = POLLING_S
+    first_poll_s: Annotated[int, Meta(ge=0, le=3600)] | None = None  # when its loop looks first; not KEDA's to say, and 0 where not known
     cooldown_s: Seconds = COOLDOWN_S
     initial_cooldown_s: Seconds = INITIAL_COOLDOWN_S
     minimum: Replicas = 0

@@ -66,9 +66,12 @@ def test_a_measured_run_says_how_far_it_is(tmp_path: Path) -> None:
     samples = [{"at_s": 0, "lag": 0, "replicas": 0}, {"at_s": 20, "lag": 900, "replicas": 0}, {"at_s": 41, "lag": 0, "replicas": 1}]
     samples.append({"at_s": 400, "lag": 0, "replicas": 0})
     told = {"partitions": 4, "projector": {"events_per_s": 50}, "sync": {"every_s": 0}, "measured": samples}
-    (tmp_path / "run.json").write_text(json.dumps(told))
+    (tmp_path / "run.json").write_text(json.dumps(told | {"scaled_object": {"first_poll_s": 0}}))
     done = trimaran(tmp_path, "scale", "simulate", "--workload", "run.json")
     assert "\napart from measured\t70 s at most" in done.stdout, "awake 330 s and not 400"
+    (tmp_path / "run.json").write_text(json.dumps(told))
+    done = trimaran(tmp_path, "scale", "simulate", "--workload", "run.json")
+    assert "\napart from measured\t60 s at most" in done.stdout, "it may have polled 10 s later"
 
 
 def test_help_names_the_option(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.scale import compared
 from cli.scale import read as workload
-from costs.scaling.simulate import simulate
+from costs.scaling.compare import fitted
 from tests.cluster import timeline
 from tests.cluster.bed import POLLING_S
 from tests.cluster.record import Record
@@ -51,7 +50,6 @@ def as_simulated(record: Record, folder: Path) -> float:
     """How many seconds `trimaran scale simulate` is off, fed with the measured lag."""
     path = folder / "workload.json"
     path.write_text(json.dumps(record.workload()))
-    told = workload(str(path))
-    apart = compared(told, simulate(told))
+    _, apart = fitted(workload(str(path)))
     assert apart is not None
     return apart

@@ -11,6 +11,7 @@ from tests.cluster.scenes.flying import Flying
 pytestmark = pytest.mark.cluster
 
 AWAY_S = 5.0  # longer than two failed readiness probes
+DATABASE_AWAY_S = 12.0  # longer than a gateway tries a query anew, so that callers are told
 AGAIN_S = 15.0  # for connections to be made anew, on a busy machine
 
 
@@ -29,7 +30,7 @@ def test_every_kind_of_kill_during_a_day_loses_and_doubles_nothing_and_fails_no_
         bed.broker.start()
         begun = time.monotonic()
         bed.postgres.kill()
-        time.sleep(AWAY_S)
+        time.sleep(DATABASE_AWAY_S)
         bed.postgres.start()
         ended = time.monotonic()
     assert not asking.failed, asking.failed
