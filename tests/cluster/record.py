@@ -62,7 +62,7 @@ class Record:
             "scaled_object": {"polling_s": told.polling_s, "cooldown_s": told.cooldown_s},
             "autoscaler": {"sync_s": told.sync_s, "stabilization_s": told.stabilization_s},
             "sync": {"every_s": 0},
-            "measured": [{"at_s": round(one.at_s, 2), "lag": list(one.lag or ()), "replicas": one.desired} for one in known],
+            "measured": [{"at_s": one.at_s, "lag": list(one.lag or ()), "replicas": one.desired} for one in known],
         }
 
     def write(self, path: Path) -> None:
