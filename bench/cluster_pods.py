@@ -15,6 +15,7 @@ from typing import IO
 
 ROOT = Path(__file__).parent.parent
 GRACE_S = 40
+WELL = (0, -signal.SIGTERM)  # at ease, or told before it had begun to listen and to do anything
 
 
 class Pods:
@@ -30,9 +31,9 @@ class Pods:
         leaving, self._running = self._running[replicas:], self._running[:replicas]
         for process in leaving:
             process.send_signal(signal.SIGTERM)
-        for process in leaving:
-            if process.wait(GRACE_S) != 0:
-                raise RuntimeError(f"a pod left with code {process.returncode}:\n{self.tail()}")
+        codes = [process.wait(GRACE_S) for process in leaving]
+        if wrong := [code for code in codes if code not in WELL]:
+            raise RuntimeError(f"a pod left with code {wrong[0]}:\n{self.tail()}")
         while len(self._running) < replicas:
             self._running.append(
                 subprocess.Popen(

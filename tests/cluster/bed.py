@@ -130,11 +130,11 @@ class Deployed:
         selector = f"app.kubernetes.io/component={component}"
         running = [pod for pod in self.bed.kube.pods(self.namespace, selector) if pod.get("status", {}).get("phase") == "Running"]
         alive = [pod["metadata"]["name"] for pod in running if not pod["metadata"].get("deletionTimestamp")]
-        if not alive:
-            return ""
-        name: str = alive[turn % len(alive)]
-        self.bed.kube.kill(name, self.namespace)
-        return name
+        for name in alive[turn % len(alive) :] if alive else ():
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                self.bed.kube.kill(name, self.namespace)
+                return str(name)
+        return ""
 
     def logs(self) -> str:
         """The ends of all pods' logs, for a failure."""

@@ -1,12 +1,29 @@
-"""A measured time line: kept and read again, drawn, and what a drawing says."""
+"""A time line measured on the real KEDA and Kafka (docs/pictures/cluster.json): the simulation agrees with it, and the picture shows it."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from costs.scaling.compare import fitted
+from costs.scaling.workload import parse
 from tests.cluster.record import Record, Sample, Settings, read
 from tests.cluster.timeline import drawn, nice, rates
+
+RECORD = Path(__file__).parents[2] / "docs" / "pictures" / "cluster.json"
+
+
+def test_the_simulation_fed_with_the_measured_lag_is_within_one_polling_interval() -> None:
+    record = read(RECORD)
+    _, apart = fitted(parse(json.dumps(record.workload()), "measured.json"))
+    assert record.peak() > 1
+    assert apart is not None
+    assert apart <= record.settings.polling_s
+
+
+def test_the_picture_is_that_of_the_record() -> None:
+    assert RECORD.with_suffix(".svg").read_text() == drawn(read(RECORD))
 
 
 def test_a_picture_is_well_formed_and_tells_itself_to_who_cannot_see_it(tmp_path: Path) -> None:
