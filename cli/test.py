@@ -165,8 +165,15 @@ def steps(full: bool, extra: Sequence[str], cluster: bool = False) -> list[tuple
     """The commands to run, named, in order; pytest comes last."""
     scripts = sysconfig.get_path("scripts")
     pytest = [f"{scripts}/pytest", "--durations=10", *(() if extra or cluster else SHARED)]
-    if cluster:  # one after the other: each has a control plane, brokers and pods of its own
-        return [("pytest, on a cluster", [*pytest, "-m", "cluster", *(extra or ("tests/engine", "tests/cluster"))])]
+    if cluster:
+        pytest += ["-m", "cluster"]
+        if extra:
+            return [("pytest, on a cluster", [*pytest, *extra])]
+        engine = ("pytest, the engine", [*pytest, *SHARED, "tests/engine"])
+        return [
+            engine,
+            ("pytest, on a cluster", [*pytest, "tests/cluster"]),
+        ]  # one after the other: what is measured there goes by the clock
     if full:
         return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds and not cluster", *extra])]
     if extra:

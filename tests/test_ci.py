@@ -18,7 +18,7 @@ def test_continuous_integration_calls_the_command_of_the_readme_and_then_the_res
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     told = next(line for line in (ROOT / "README.md").read_text().splitlines() if "uv run trimaran test" in line)
     assert told.strip().strip("`").split("  #")[0].strip() in script
-    assert script[-1] == "uv run trimaran test --full"
+    assert script[-2:] == ["uv run trimaran test --full", "uv run trimaran test --cluster"]
 
 
 def test_the_script_is_executable_and_well_formed() -> None:
@@ -76,8 +76,9 @@ def test_the_default_run_lints_types_and_tests_and_the_full_run_only_repeats() -
     ((_, words),) = command.steps(True, ())
     assert words[:2] == ["env", "TRIMARAN_FULL=1"]
     assert words[-2:] == ["-m", "rounds and not cluster"]
-    ((_, words),) = command.steps(False, (), cluster=True)
-    assert words[-4:] == ["-m", "cluster", "tests/engine", "tests/cluster"]
+    (_, engine), (_, words) = command.steps(False, (), cluster=True)
+    assert engine[-1] == "tests/engine"
+    assert words[-3:] == ["-m", "cluster", "tests/cluster"]
     assert all(shutil.which(words[0]) for _, words in command.steps(False, ()))
 
 
