@@ -87,7 +87,7 @@ def test_fault_03_a_commit_whose_answer_was_lost_is_told_at_its_first_position_w
 
 def cut_when_stored(proxy: Proxy, witness: psycopg.Connection[tuple[object, ...]], key: str) -> None:
     """The commit happened, its answer is on the way: now the network breaks."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while time.monotonic() < until and not witness.execute(f"SELECT 1 FROM {NAMESPACE}.keys WHERE key = %s", (key,)).fetchall():
         time.sleep(0.001)
     proxy.cut()

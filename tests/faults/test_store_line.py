@@ -55,7 +55,7 @@ class Crowd:
         thread = threading.Thread(target=call, daemon=True)
         thread.start()
         self.threads.append(thread)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while len(self.database._line._turns) == before:
             assert time.monotonic() < until
             time.sleep(0.001)

@@ -4,6 +4,7 @@
 import { admin, expecting, order, seen, sees, settled, story, until, visit } from "./visiting.mjs";
 
 const { ORDER } = process.env;
+const HOPS = ["command", "append", "relay", "project rows", "project selling", "project posting"];
 
 await story(async (browser, report) => {
   await order("earlier"); // the form begins with what was really said
@@ -33,9 +34,10 @@ await story(async (browser, report) => {
   await page.getByRole("status").getByRole("link", { name: "its way, hop by hop" }).click();
   await settled(page);
   const hops = page.getByRole("region", { name: "From hop to hop" }).getByRole("listitem");
-  const projected = async () => (await hops.allInnerTexts()).some((hop) => hop.startsWith("project rows"));
-  await until("its hops are there", projected);
-  report.hops = await hops.allInnerTexts();
+  report.hops = await until("all its hops are there", async () => {
+    const told = await hops.allInnerTexts();
+    return HOPS.every((hop) => told.some((line) => line.startsWith(hop))) && told;
+  });
   report.trace = await admin(`traces?token=order-${ORDER}@1`);
   report.traceTitle = await page.locator("h1").innerText();
   await page.goBack();

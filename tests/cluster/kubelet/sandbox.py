@@ -67,12 +67,23 @@ def script(plan: Plan) -> str:
         "mount -t proc proc $R/proc; mount -t tmpfs -o mode=755 tmpfs $R/dev; mkdir -m 1777 $R/dev/shm; ln -s /proc/self/fd $R/dev/fd",
         f"for each in {' '.join(DEVICES)}; do : > $R/dev/$each; mount --bind /dev/$each $R/dev/$each; done",
         "chmod a+x $R/root",  # a virtual environment's interpreter may lie below; only this container sees the change
-        *(f"mkdir -p $R{path}; mount -t tmpfs -o mode=1777 tmpfs $R{path}" for path in map(shlex.quote, map(_inside, plan.hidden))),
-        *(_bound(mount) for mount in plan.mounts),
+        *_laid(plan),
         *(_sealed(plan) if plan.rights.read_only_root else []),
         f"PATH=$own_path; echo >&0; exec {shutil.which('chroot')} $R {_become(plan)} </dev/null",  # a line into the pipe: prepared,
     ]
     return "\n".join(lines)
+
+
+def _laid(plan: Plan) -> list[str]:
+    """What hides this machine's files, and what is mounted, the outer before the inner: a checkout may lie in /tmp, and /tmp be a volume."""
+    hides = {path: f"mkdir -p $R{quoted}; mount -t tmpfs -o mode=1777 tmpfs $R{quoted}" for path, quoted in _hidden(plan).items()}
+    return [line for _, line in sorted([*hides.items(), *((_inside(mount.target), _bound(mount)) for mount in plan.mounts)])]
+
+
+def _hidden(plan: Plan) -> dict[str, str]:
+    """The hidden paths where nothing is mounted, and how a shell is told."""
+    mounted = {_inside(mount.target) for mount in plan.mounts}
+    return {path: shlex.quote(path) for path in map(_inside, plan.hidden) if path not in mounted}
 
 
 def _inside(path: str) -> str:
@@ -82,9 +93,7 @@ def _inside(path: str) -> str:
 
 def _sealed(plan: Plan) -> list[str]:
     """The root, and what hides this machine's files in it, cannot be written; volumes keep their own rule."""
-    mounted = {_inside(mount.target) for mount in plan.mounts}
-    hidden = [path for path in map(_inside, plan.hidden) if path not in mounted]
-    return [f"mount -o remount,bind,ro $R{path and shlex.quote(path)}" for path in ("", *hidden)]
+    return [f"mount -o remount,bind,ro $R{path}" for path in ("", *_hidden(plan).values())]
 
 
 def _bound(mount: Mount) -> str:
