@@ -6,6 +6,7 @@ server never outlives its test run: on Linux the kernel signals it when the run 
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -20,18 +21,32 @@ class ServerFailed(Exception):
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port nobody listens on right now, and that no connection of anybody gets as its own by chance before it is used."""
+    first, last = _never_given()
+    while True:
+        port = first + secrets.randbelow(last - first)  # not `random`, which tests seed
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _never_given() -> tuple[int, int]:
+    """Ports that the kernel does not give to connections: those below its range, where that leaves enough."""
+    try:
+        lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError):
+        lowest = 32_768  # Linux's own
+    return (10_240, lowest) if lowest > 16_384 else (10_240, 65_536)
 
 
 def listening(port: int) -> bool:
-    """Whether somebody accepts connections on this loopback port."""
+    """Whether somebody accepts connections on this loopback port: somebody else, for a connection can meet itself."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()
 
 
 def account() -> str | None:
