@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO
 
 ROOT = Path(__file__).parent.parent
 GRACE_S = 40
-WELL = (0, -signal.SIGTERM)  # at ease, or told before it had begun to listen and to do anything
+YOUNG_S = 3.0  # a pod that is told to go may not listen for it yet; it has done nothing then
 
 
 class Pods:
@@ -24,15 +25,17 @@ class Pods:
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> None:
         self._words, self._environment, self._log = words, environment, log
         self._running: list[subprocess.Popen[bytes]] = []
+        self._began: dict[int, float] = {}
 
     def scale(self, replicas: int) -> None:
         """So many from now on; returns when those that leave are gone. Raises `RuntimeError` when one ended by itself or not well."""
         self.check()
         leaving, self._running = self._running[replicas:], self._running[:replicas]
+        young = {process.pid for process in leaving if time.monotonic() - self._began[process.pid] < YOUNG_S}
         for process in leaving:
             process.send_signal(signal.SIGTERM)
-        codes = [process.wait(GRACE_S) for process in leaving]
-        if wrong := [code for code in codes if code not in WELL]:
+        codes = [(process.pid, process.wait(GRACE_S)) for process in leaving]
+        if wrong := [code for pid, code in codes if code and not (code == -signal.SIGTERM and pid in young)]:
             raise RuntimeError(f"a pod left with code {wrong[0]}:\n{self.tail()}")
         while len(self._running) < replicas:
             self._running.append(
@@ -46,6 +49,7 @@ class Pods:
                     start_new_session=True,
                 )
             )
+            self._began[self._running[-1].pid] = time.monotonic()
 
     def check(self) -> None:
         """All run."""

@@ -170,10 +170,8 @@ def steps(full: bool, extra: Sequence[str], cluster: bool = False) -> list[tuple
         if extra:
             return [("pytest, on a cluster", [*pytest, *extra])]
         engine = ("pytest, the engine", [*pytest, *SHARED, "tests/engine"])
-        return [
-            engine,
-            ("pytest, on a cluster", [*pytest, "tests/cluster"]),
-        ]  # one after the other: what is measured there goes by the clock
+        # one after the other: what is measured there goes by the clock
+        return [engine, ("pytest, on a cluster", [*pytest, "tests/cluster"])]
     if full:
         return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds and not cluster", *extra])]
     if extra:

@@ -53,7 +53,7 @@ def test_a_bus_that_stays_full_is_unavailable_at_the_deadline_and_at_once_when_n
     started = time.monotonic()
     with pytest.raises(Unavailable):
         never.publish(envelopes(1, 11))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 0.1
 
 
 def test_a_bus_that_is_closed_lets_waiting_publishers_go() -> None:

@@ -16,7 +16,7 @@ from tests.conformance.stores import NAMESPACE, PROVIDERS, Place, append, opened
 from tests.servers.process import free_port
 from tests.servers.proxy import Proxy
 
-SLACK_S = 2.0  # for two busy cores
+SLACK_S = 0.5  # for two busy cores
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_fault_14_a_database_that_hangs_is_given_up_within_two_seconds_by_every_
     started = time.monotonic()
     assert store.append(append("a", 1, "two")).last == 2
     assert [event.data for event in store.read("a", 0, 10)] == [b"one", b"two"]
-    assert time.monotonic() - started < TIMEOUT_S + SLACK_S
+    assert time.monotonic() - started < 1
 
 
 def test_fault_14_a_database_that_hangs_while_connecting_is_given_up_in_time_too(postgres_url: str, proxy: Proxy) -> None:

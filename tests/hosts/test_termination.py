@@ -109,6 +109,7 @@ def test_a_client_that_connects_while_sockets_are_closed_is_turned_away(place: H
             return False
 
         until(refused, SLOW_S, "nobody listens", 0.02)
+        assert running.process.poll() is None  # it does not listen because it ends, but before
         assert json.loads(connection.recv(30))["payload"] == {"data": {"slow": True}}
     assert running.process.wait(30) == 0
 
@@ -119,7 +120,7 @@ def test_an_event_loop_that_is_stuck_is_found_by_a_thread_that_is_not(place: Hou
     assert (status(running.probes, "/live"), status(running.probes, "/ready")) == (200, 200)
     stuck = threading.Thread(target=lambda: posted(running.url, {"query": "{ stuck }"}, ann))
     stuck.start()
-    until(lambda: asked(running.probes, "/ready") == (503, {"failure": "the event loop does not answer"}), 7, "it is not ready", 0.05)
+    until(lambda: asked(running.probes, "/ready") == (503, {"failure": "the event loop does not answer"}), 5, "it is not ready", 0.05)
     assert asked(running.probes, "/load") == (503, {"failure": "the event loop does not answer"})
     until(lambda: status(running.probes, "/live") == 503, 6, "it is not live", 0.1)
     assert asked(running.probes, "/live")[1]["failure"].startswith("the event loop: has not got on for")
