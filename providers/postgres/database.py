@@ -18,6 +18,7 @@ from psycopg import errors, waiting
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
+from providers.postgres.pipeline import Pipeline
 from runtime.errors import Misconfigured, Unavailable
 
 TIMEOUT_S = 2.0  # a call that takes longer is given up, connecting included
@@ -40,22 +41,6 @@ _CONFIGURED_WRONGLY = {
 }
 _SURELY_ROLLED_BACK = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available: try again at once
 _MIGRATION_LOCK = 0x5472696D  # advisory lock of migrations alone; no append ever takes one
-
-
-class Pipeline(psycopg.Pipeline):
-    """A pipeline that ends with its sync: the flush request that psycopg sends after it would switch the idle timer off.
-
-    PostgreSQL starts `idle_in_transaction_session_timeout` when it is ready for a query and stops it at any message, so that a
-    process which is then paused would keep its locks for ever.
-    """
-
-    @override
-    def _exit_gen(self) -> PQGen[None]:
-        try:
-            self._enqueue_sync()
-            yield from self._communicate_gen()
-        finally:
-            yield from self._fetch_gen(flush=False)
 
 
 class Connection(psycopg.Connection[tuple[object, ...]]):

@@ -2,7 +2,8 @@
 
 Look-ups always take an index: a plan made while a table was empty would read all of it once it has grown. Queries are left to
 the planner. A process that is stopped in the middle of a transaction loses its session after `idle_timeout_s`, and with it
-every lock; the others wait longer than that.
+every lock; the others wait longer than that. No timeout of PostgreSQL's own ends a session that waits for its client to take an
+answer: there the kernel does, by `tcp_user_timeout`.
 """
 
 import time
@@ -73,7 +74,7 @@ class RowDatabase:
         queries = "-c TimeZone=UTC -c jit=off"
         lookups = (
             f"{queries} -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c lock_timeout={lock_timeout_s * 1000:.0f}"
-            f" -c idle_in_transaction_session_timeout={idle_timeout_s * 1000:.0f}"
+            f" -c idle_in_transaction_session_timeout={idle_timeout_s * 1000:.0f} -c tcp_user_timeout={idle_timeout_s * 1000:.0f}"
         )
         self._statement_timeout_s = statement_timeout_s
         bounded = f" -c statement_timeout={statement_timeout_s * 1000:.0f}"

@@ -20,6 +20,7 @@ from msgspec import Struct
 from hosts.process import host
 from hosts.providers import Events, open_events
 from hosts.settings import load_app, settings
+from hosts.stopping import stop_on_signals
 from runtime.flow.command import Commands
 from tests.processes.domain import AddValues
 from tests.processes.failing import Fault, failing
@@ -88,7 +89,7 @@ def projector(options: Options) -> None:
 def writer(options: Options) -> None:
     """Commands at a rate, one after the other; every acknowledged one is told in the log before the next is sent."""
     stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop_on_signals(stop)
     told = settings()
     app = load_app(told.app)
     commands = Commands(app, open_events(told.events, app).store)
