@@ -173,7 +173,7 @@ def steps(full: bool, extra: Sequence[str], cluster: bool = False) -> list[tuple
         # one after the other: what is measured there goes by the clock
         return [engine, ("pytest, on a cluster", [*pytest, "tests/cluster"])]
     if full:
-        return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "rounds and not cluster", *extra])]
+        return [("pytest, remaining rounds", ["env", "TRIMARAN_FULL=1", *pytest, "-m", "(rounds or long) and not cluster", *extra])]
     if extra:
         return [("pytest", [*pytest, *extra])]
     return [

@@ -75,7 +75,7 @@ def test_the_default_run_lints_types_and_tests_and_the_full_run_only_repeats() -
     assert [name for name, _ in command.steps(False, ())] == ["ruff format", "ruff check", "mypy", "import directions", "pytest"]
     ((_, words),) = command.steps(True, ())
     assert words[:2] == ["env", "TRIMARAN_FULL=1"]
-    assert words[-2:] == ["-m", "rounds and not cluster"]
+    assert words[-2:] == ["-m", "(rounds or long) and not cluster"]
     (_, engine), (_, words) = command.steps(False, (), cluster=True)
     assert engine[-1] == "tests/engine"
     assert words[-3:] == ["-m", "cluster", "tests/cluster"]

@@ -131,6 +131,7 @@ def test_a_demo_that_is_interrupted_stops_cleanly_and_goes_on(tmp_path: Path) ->
     assert (found["flights"], found["lost"], found["doubled"]) == (842, 0, 0), output
 
 
+@pytest.mark.long
 def test_a_feed_without_projectors_is_shown_by_a_later_demo(tmp_path: Path) -> None:
     told = json.loads(said(tmp_path, "feed", "flights", "--to", "2013-01-01", "--json"))
     assert (told["whole"], told["repeated"]) == (True, 0)

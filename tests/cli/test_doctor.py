@@ -120,6 +120,7 @@ def test_topics_that_are_not_there_yet_are_no_fault_and_wrong_ones_are(tmp_path:
     assert "cleanup.policy=delete" in policy["way_out"]
 
 
+@pytest.mark.long
 def test_a_broker_that_refuses_the_password_is_found(tmp_path: Path) -> None:
     with kafka.running(secured=True) as server:
         (finding,) = bad(tmp_path, "bus", "--bus", server.secure_url(password="hidden"))

@@ -12,7 +12,7 @@ from tests.live import bed
 from tests.rounds import rounds
 from tests.servers import npm
 
-CLIENTS = ("graphql-ws", "apollo", "urql")
+CLIENTS = ("graphql-ws", "apollo")  # and urql, with `--full`
 DROPS = 100
 ATTEMPTS = 5  # connections in six seconds: what a client that waits longer each time comes to
 
@@ -24,7 +24,7 @@ def gateway() -> Iterator[bed.Bed]:
         yield running
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", [*CLIENTS, pytest.param("urql", marks=pytest.mark.long)])
 def test_a_client_asks_changes_watches_is_refused_and_comes_back_without_missing_anything(
     client: str, gateway: bed.Bed, tmp_path: Path
 ) -> None:
@@ -53,6 +53,7 @@ def test_the_audit_of_graphql_over_http_passes(gateway: bed.Bed, tmp_path: Path)
     assert [result for result in results if result["status"] != "ok"] == []
 
 
+@pytest.mark.long
 def test_a_token_that_runs_out_is_replaced_and_the_live_view_goes_on(gateway: bed.Bed, tmp_path: Path) -> None:
     told = {
         "URL": gateway.url,

@@ -28,6 +28,7 @@ def visit(shop: dev.Dev, folder: Path, scheme: str, **more: str) -> dict[str, An
     return chromium.driven(HERE / "graphiql.mjs", folder / "browser", told)
 
 
+@pytest.mark.long
 def test_the_page_is_light_or_dark_as_the_system_is(shop: dev.Dev, tmp_path: Path) -> None:
     pages = {scheme: visit(shop, tmp_path, scheme) for scheme in ("light", "dark")}
     bright = {scheme: [int(part) for part in re.findall(r"\d+", page["background"])[:3]] for scheme, page in pages.items()}

@@ -11,8 +11,15 @@ from tests.clients.stories import check, story
 from tests.gateways import bed
 
 
-@pytest.mark.parametrize("service", ["apigateway", "webpubsub"])
-@pytest.mark.parametrize("client", ["graphql-ws", "apollo"])
+@pytest.mark.parametrize(
+    ("client", "service"),
+    [
+        ("graphql-ws", "apigateway"),
+        ("apollo", "webpubsub"),
+        pytest.param("graphql-ws", "webpubsub", marks=pytest.mark.long),
+        pytest.param("apollo", "apigateway", marks=pytest.mark.long),
+    ],
+)
 def test_a_client_lives_the_same_day_on_functions(client: str, service: str, tmp_path: Path) -> None:
     with bed.running(service, delay_s=0.01) as gateway:
         report = story(client, gateway.url, gateway.tokens.sign("ann"), tmp_path, HTTP="0")

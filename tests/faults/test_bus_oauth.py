@@ -22,6 +22,8 @@ from runtime.ports import Envelope
 from tests.servers import kafka
 from tests.servers.process import free_port
 
+pytestmark = pytest.mark.long
+
 SECRET = "s3cret/with:signs"
 MESSAGE = [Envelope("order-1", b"order-1@1")]
 

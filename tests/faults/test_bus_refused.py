@@ -24,6 +24,7 @@ def secured() -> Iterator[kafka.KafkaServer]:
         yield server
 
 
+@pytest.mark.long
 def test_a_user_with_rights_publishes_and_reads_over_sasl_and_tls(secured: kafka.KafkaServer, topic: str) -> None:
     bus = KafkaBus(secured.secure_url(), topic, 2)
     bus.ensure(retention_s=3600)
@@ -37,6 +38,7 @@ def test_a_user_with_rights_publishes_and_reads_over_sasl_and_tls(secured: kafka
     bus.close()
 
 
+@pytest.mark.long
 def test_a_wrong_password_is_named_within_seconds_by_everything_that_connects(secured: kafka.KafkaServer, topic: str) -> None:
     url = secured.secure_url(password="wrong")
     bus, signals = KafkaBus(url, topic, 2), KafkaSignals(url, topic)

@@ -26,6 +26,8 @@ from tests.cli.running import started
 from tests.servers import kafka
 from tests.simulation.world import START
 
+pytestmark = pytest.mark.long
+
 RIGHTS = {
     "relay": [("topic", "trimaran.{app}", "literal", "write")],
     "projector": [

@@ -23,6 +23,7 @@ def take(listener: Listener, count: int, timeout_s: float = 30) -> list[int]:
     return found
 
 
+@pytest.mark.long
 def test_a_listener_outlives_its_broker_and_hears_what_is_sent_afterwards(kafka_server: kafka.KafkaServer, topic: str) -> None:
     signals = KafkaSignals(f"{kafka_server.url}?deadline_ms=2000", topic)
     signals.ensure(retention_s=600)

@@ -17,7 +17,7 @@ from runtime.errors import TrimaranError
 from tests.processes.figures import report
 from tests.processes.fleet import Process, until
 from tests.processes.sea import Sea, at_sea
-from tests.rounds import rounds
+from tests.rounds import amount
 
 FIRST = date(2013, 1, 1)
 SAGA = "flagging"
@@ -67,11 +67,12 @@ def quiet(sea: Sea) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_28_a_week_of_flights_is_counted_exactly_while_processes_are_killed_every_few_seconds(
     postgres_url: str, kafka_url: str
 ) -> None:
-    last = FIRST + timedelta(days=rounds(35) - 1)
+    last = FIRST + timedelta(days=amount(35) - 1)
     with at_sea(postgres_url, kafka_url, app="tests.processes.twins:flying", parts_of=flights.app) as sea:
         saga = sea.start("projector", group=SAGA, sync_every_s=10.0, ready=True)
         members: list[Process] = [sea.start("projector", sync_every_s=10.0) for _ in range(3)]

@@ -177,6 +177,7 @@ def test_fault_31_scaled_to_zero_and_back_a_projector_drains_and_catches_up(post
     assert max(drains) <= 10.0
 
 
+@pytest.mark.long
 def test_fault_26_a_poison_that_kills_the_projector_parks_alone_after_bounded_deaths(postgres_url: str, kafka_url: str) -> None:
     with at_sea(postgres_url, kafka_url) as sea:
         sea.start("relay", ready=True)

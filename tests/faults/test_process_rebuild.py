@@ -84,6 +84,7 @@ def fill(sea: Sea, events: int) -> None:
     sea.settle(300)
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_32_a_rebuild_under_writes_fails_no_query_and_an_aborted_one_leaves_the_live_rows(postgres_url: str, kafka_url: str) -> None:
     events = amount(1_000_000)

@@ -21,7 +21,7 @@ from tests.processes.log import first_arrivals
 from tests.processes.parallel import at_once, shared
 from tests.processes.place import ports
 from tests.processes.sea import Sea, at_sea
-from tests.rounds import amount, rounds
+from tests.rounds import amount
 from tests.servers.kafka import KafkaServer
 
 BETWEEN_PUBLISH_AND_MARK = Fault("relay.mark")
@@ -41,6 +41,7 @@ def published(sea: Sea) -> bool:
     return sea.ports.relay.backlog() == 0
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_22_a_relay_killed_between_publish_and_mark_loses_reorders_and_doubles_nothing(postgres_url: str, kafka_url: str) -> None:
     def one_world(part: range) -> tuple[int, int]:
@@ -56,7 +57,7 @@ def test_fault_22_a_relay_killed_between_publish_and_mark_loses_reorders_and_dou
             sea.settle()
             return sea.prove().events, in_order(sea)
 
-    total, started = rounds(100), time.monotonic()
+    total, started = amount(100), time.monotonic()
     events, repeats = map(sum, zip(*at_once(one_world, shared(total, 4)), strict=True))
     assert repeats >= total // 2  # the fault struck where it should: what was published was not marked
     report("22 relay killed", rounds=total, events=events, lost=0, reordered=0, repeats=repeats, seconds=time.monotonic() - started)
@@ -105,6 +106,7 @@ def acked(log: Path) -> Iterator[Acked]:
     return (Acked(*json.loads(line)) for line in log.read_text().splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_21_a_broker_that_is_away_slows_no_command_and_everything_comes_in_order_afterwards(
     postgres_url: str, kafka_server: KafkaServer

@@ -22,7 +22,7 @@ from tests.processes.figures import report
 from tests.processes.fleet import until
 from tests.processes.parallel import at_once, shared
 from tests.processes.sea import Sea, at_sea
-from tests.rounds import rounds
+from tests.rounds import amount
 
 SAGA = "selling"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -76,6 +76,7 @@ def check(sea: Sea, orders: int) -> Counter[str]:
     return Counter(outcomes.values())
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_34_a_saga_whose_process_is_killed_at_every_step_sends_each_command_once(postgres_url: str, kafka_url: str) -> None:
     def one_world(part: range) -> tuple[int, Counter[str]]:
@@ -84,8 +85,8 @@ def test_fault_34_a_saga_whose_process_is_killed_at_every_step_sends_each_comman
             begin(sea)
             for round_ in part:
                 for _ in range(8):
-                    amount = 2_000_00 if orders % 5 == 4 else 10_00  # beyond the credit: refused, and the goods go back
-                    place_order(sea, f"o{orders}", chance.randrange(1, 9), amount)
+                    price = 2_000_00 if orders % 5 == 4 else 10_00  # beyond the credit: refused, and the goods go back
+                    place_order(sea, f"o{orders}", chance.randrange(1, 9), price)
                     orders += 1
                 fault = Fault(MOMENTS[round_ % len(MOMENTS)], at=chance.randrange(2, 4))
                 victim = sea.start("projector", group=SAGA, batch=10, fault=fault)
@@ -98,7 +99,7 @@ def test_fault_34_a_saga_whose_process_is_killed_at_every_step_sends_each_comman
             assert not [output for output in sea.ports.rows.outputs(SAGA, 10_000) if output.stuck]
             return orders, check(sea, orders)
 
-    kills, started = rounds(40), time.monotonic()
+    kills, started = amount(40), time.monotonic()
     told = at_once(one_world, shared(kills, 3))
     outcomes = sum((counted for _, counted in told), Counter[str]())
     assert outcomes["sold"] > 0

@@ -3,6 +3,8 @@
 import time
 import uuid
 
+import pytest
+
 from providers.aws.connections import DynamoConnections
 from providers.aws.dynamo import Dynamo
 from providers.aws.signing import Credentials
@@ -12,6 +14,7 @@ from tests.live.protocol import probe
 from tests.servers.dynamodb import running
 
 
+@pytest.mark.long
 def test_a_live_view_goes_on_through_drops_on_dynamodb() -> None:
     with running() as url:
         connections = DynamoConnections(

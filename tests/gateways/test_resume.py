@@ -54,6 +54,7 @@ class View:
         client.close()
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 @pytest.mark.parametrize(("service", "seed"), [("apigateway", 11), ("webpubsub", 12), ("webpubsub-detached", 13)])
 def test_fault_46_a_hundred_drops_under_load_lose_nothing_and_double_nothing(service: str, seed: int) -> None:

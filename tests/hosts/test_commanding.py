@@ -84,6 +84,7 @@ def test_too_much_is_refused_before_it_is_read(running: Running, clerk: str) -> 
     assert raw(running, "Content-Length: 4000000\r\nAuthorization: Bearer nonsense\r\n").startswith(b"HTTP/1.1 401 ")
 
 
+@pytest.mark.long
 def test_slow_strangers_hold_a_few_places_and_none_of_the_others(running: Running, clerk: str) -> None:
     slow = [open_socket(running) for _ in range(STRANGERS)]
     try:
@@ -116,6 +117,7 @@ def test_in_production_health_says_whether_it_is_well_and_nothing_more(running: 
     assert b"server" not in head.lower()
 
 
+@pytest.mark.long
 def test_a_store_that_is_away_is_told_without_its_address(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, kafka_url: str
 ) -> None:

@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from apps.flights import app
 from hosts.audit import Audit, audit
 from hosts.providers import open_events, open_rows
@@ -66,6 +68,7 @@ def fleet(directory: Path, told: tuple[str, ...]) -> Iterator[Fleet]:
                 member.communicate()
 
 
+@pytest.mark.long
 def test_the_tables_equal_the_csv_while_one_of_three_projectors_is_killed_every_few_seconds(
     tmp_path: Path, postgres_url: str, kafka_url: str
 ) -> None:

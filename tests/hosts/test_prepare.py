@@ -228,6 +228,7 @@ def test_a_bus_that_nobody_else_can_reach_is_refused(tmp_path: Path, mine: str) 
     assert code == 2 and "--bus memory:// lives inside one process" in error
 
 
+@pytest.mark.long
 def test_rights_are_granted_where_they_are_missing(tmp_path: Path, mine: str) -> None:
     with kafka.running(secured=True) as server:
         job = Job(tmp_path, "bus", bus=server.url, partitions="1", rights=json.dumps(RIGHTS[:2]))

@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from hosts.vitals import WEDGED_S
 from tests.hosts import wedging
 from tests.hosts.asking import asked, status
@@ -43,6 +45,7 @@ def test_before_anything_is_opened_it_is_live_and_not_ready() -> None:
         assert process.wait(60) == 4  # it gives up in the end, with one line
 
 
+@pytest.mark.long
 def test_a_projector_whose_fold_hangs_is_not_live_and_one_that_takes_its_time_is(postgres_url: str, kafka_url: str) -> None:
     wedged_s = 3.0
     assert wedged_s < NAP_S < WEDGED_S
@@ -71,6 +74,7 @@ def test_a_projector_whose_fold_hangs_is_not_live_and_one_that_takes_its_time_is
         process.kill()
 
 
+@pytest.mark.long
 def test_a_database_that_is_away_is_waited_for(postgres_server: PostgresServer, kafka_url: str) -> None:
     with at_sea(postgres_server.url, kafka_url) as sea:
         processes = [probed(sea, role, TRIMARAN_WEDGED_S="25") for role in ("relay", "projector")]
@@ -93,6 +97,7 @@ def test_a_database_that_is_away_is_waited_for(postgres_server: PostgresServer, 
             process.stop()
 
 
+@pytest.mark.long
 def test_a_database_that_hangs_is_waited_for(postgres_server: PostgresServer, kafka_url: str) -> None:
     """Every process of it is stopped, with its connections open."""
     with at_sea(postgres_server.url, kafka_url) as sea:
@@ -114,6 +119,7 @@ def test_a_database_that_hangs_is_waited_for(postgres_server: PostgresServer, ka
         process.stop()
 
 
+@pytest.mark.long
 def test_a_broker_that_is_away_is_waited_for_also_by_who_has_nothing_to_say_to_it(postgres_url: str, kafka_server: KafkaServer) -> None:
     with at_sea(postgres_url, kafka_server.url) as sea:
         processes = [probed(sea, role, TRIMARAN_WEDGED_S="12") for role in ("relay", "projector")]  # a call of theirs may wait for 5 s

@@ -114,6 +114,7 @@ def test_a_client_that_connects_while_sockets_are_closed_is_turned_away(place: H
     assert running.process.wait(30) == 0
 
 
+@pytest.mark.long
 def test_an_event_loop_that_is_stuck_is_found_by_a_thread_that_is_not(place: House) -> None:
     running = place.gateway(TRIMARAN_WEDGED_S="3")
     ann = place.issuer.sign("ann")

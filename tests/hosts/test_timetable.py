@@ -14,6 +14,7 @@ from runtime.errors import Misconfigured
 NEW_YORK = ZoneInfo("America/New_York")
 
 
+@pytest.mark.long
 def test_the_year_has_the_known_counts() -> None:
     owed: Counter[str] = Counter()
     names: set[str] = set()

@@ -230,6 +230,7 @@ def test_a_live_row_shows_its_newest_state_once_a_congested_client_reads_again(g
         assert len(values) < 20, "what was over was sent all the same"
 
 
+@pytest.mark.long
 def test_a_client_that_never_reads_again_does_not_keep_its_socket(gateway: bed.Bed) -> None:
     """Its close frame never leaves; it is cut off all the same, or sockets would pile up that nobody counts."""
     stuck = connected(gateway).greet()

@@ -129,7 +129,7 @@ def test_tombstones_go_by_themselves_and_cannot_pile_up() -> None:
         place.do(steps(place))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 def test_a_thousand_operations_subscribed_completed_and_dropped_at_once_leave_nothing_and_lose_nothing(seed: int) -> None:
     """A fifth of them is to stay: each of those is live, has its picture, and nothing else is stored."""
     dice = random.Random(seed)
@@ -483,7 +483,7 @@ def test_what_is_pushed_while_somebody_is_caught_up_is_held_back_and_then_told_o
         place.do(steps(place))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 def test_subscribers_who_come_go_and_come_back_while_everything_changes_see_every_last_state_and_nothing_twice(seed: int) -> None:
     """Random pauses everywhere; each subscriber folds what it hears, and drops with a cursor again and again."""
     dice = random.Random(seed)

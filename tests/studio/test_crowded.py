@@ -5,6 +5,8 @@ Frames are for `trimaran bench studio`, on a machine that does nothing else; wha
 
 from pathlib import Path
 
+import pytest
+
 from tests.processes import figures
 from tests.studio import bed, crowd
 from tests.studio.conftest import Story
@@ -13,6 +15,7 @@ ROWS_MAX = 80  # in the page, of however many
 SCRIPT_MAX = 0.5  # seconds of CPU a second
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_rows_and_a_thousand_changes_a_second_stay_small_and_end_right(talk: Story, tmp_path: Path) -> None:
     with bed.running(tmp_path, crowd.APP) as running:
         crowd.fill(running)

@@ -25,6 +25,7 @@ def there(instant: str) -> str:
     return f"{datetime.fromisoformat(instant).astimezone(NEW_YORK):%H:%M}"
 
 
+@pytest.mark.long
 def test_the_board_and_the_charts_say_what_graphql_answers(story: Story, tmp_path: Path) -> None:
     with bed.flying(tmp_path) as flying:
         answer = flying.ask(QUESTION)

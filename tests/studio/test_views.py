@@ -42,7 +42,10 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bed.Bed]:
         yield running
 
 
-@pytest.mark.parametrize(("where", "views"), [("harbour", SHOP), ("flights", FLIGHTS), ("nothing", SHOP)])
+@pytest.mark.parametrize(
+    ("where", "views"),
+    [("harbour", SHOP), pytest.param("flights", FLIGHTS, marks=pytest.mark.long), pytest.param("nothing", SHOP, marks=pytest.mark.long)],
+)
 def test_every_view_opens_without_an_error_and_axe_finds_nothing(
     where: str, views: tuple[str, ...], story: Story, request: pytest.FixtureRequest
 ) -> None:
@@ -56,6 +59,7 @@ def test_every_view_opens_without_an_error_and_axe_finds_nothing(
     assert report["landmarks"] == {view: [1, 1, 1, 1] for view in views}
 
 
+@pytest.mark.long
 def test_a_view_says_that_it_loads_and_shows_what_is_there_as_soon_as_it_may(harbour: bed.Bed, story: Story) -> None:
     loading = ("flow", "streams", "rows", "charts", "letters", "sagas", "rebuilds")
     report = story("waiting.mjs", URL=harbour.url, VIEWS=" ".join(loading))

@@ -5,14 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.protocol.drivers import DRIVERS, Driver, Opened
-from tests.rounds import full
 
-MORE_WEATHER = ("apigateway seed 3", "apigateway seed 4")  # delays as seed 2 has them, drawn anew: with `--full`, and then these alone
-CHOSEN = (
-    [pytest.param(name, marks=pytest.mark.rounds) for name in MORE_WEATHER]
-    if full()
-    else [pytest.param(name) for name in DRIVERS if name not in MORE_WEATHER]
-)
+SEED = "apigateway seed 2"  # delays and reordering; with other seeds, and behind the other service, under `--full`
+CHOSEN = [pytest.param(name, marks=pytest.mark.long if "seed" in name and name != SEED else ()) for name in DRIVERS]
 
 
 @pytest.fixture(scope="session", params=CHOSEN)
