@@ -17,6 +17,7 @@ from pulumi.runtime import config as kept
 from pulumi.runtime import is_config_secret
 
 from stacks.addresses import Brokers, Database, brokers, database
+from stacks.entrance import Entrance, entrance
 from stacks.errors import Refused
 
 BUS_ROLES = ("admin", "relay", "projector", "gateway", "scaler")
@@ -25,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "cloud": "", "app": "shop", "image": "", "imageRepository": "", "pythonImage": "", "production": False, "namespace": "", "partitions": 8,
     "retentionHours": 168, "keda": "present", "kedaNamespace": "keda", "events": "", "eventsPassword": "", "rows": "",
     "rowsPassword": "", "bus": "", "busLogins": {}, "busCa": "", "busCert": "", "busKey": "", "acls": False, "jwks": "", "issuer": "",
-    "audience": "", "origins": "", "revoked": "", "limits": "", "host": "", "ingressClass": "", "tlsSecret": "", "gatewayMin": 2, "gatewayMax": 10,
+    "audience": "", "origins": "", "revoked": "", "limits": "", "host": "", "ingressClass": "", "tlsSecret": "", "route": "", "gatewayMin": 2, "gatewayMax": 10,
     "socketsPerReplica": 500, "lagThreshold": 1000, "pollingSeconds": 30, "cooldownSeconds": 300, "minimum": 0, "maximum": 0,
     "syncEvery": "hourly", "allowFrom": ["ingress-nginx"], "storesCidr": "0.0.0.0/0", "busCidr": "0.0.0.0/0", "priorityClass": "", "busRole": "",
 }  # fmt: skip
@@ -103,16 +104,6 @@ class Scaling:
     gateway_minimum: int
     gateway_maximum: int
     sockets: int
-
-
-@dataclass(frozen=True)
-class Entrance:
-    """How the world comes in: a host name, or nothing but the service."""
-
-    host: str
-    ingress_class: str
-    tls_secret: str
-    allow: tuple[str, ...]  # CIDRs, or namespaces' names
 
 
 @dataclass(frozen=True)
@@ -195,7 +186,7 @@ def settings(given: Mapping[str, str], secret: set[str], kubeconfig: str | None 
         bus=_bus(said),
         callers=Callers(said["jwks"], said["issuer"], said["audience"], said["origins"], said["revoked"], said["limits"]),
         scaling=_scaling(said),
-        entrance=Entrance(said["host"], said["ingressClass"], said["tlsSecret"], tuple(said["allowFrom"])),
+        entrance=entrance(said),
         keda=_one_of(said, "keda", ("present", "install")),
         keda_namespace=said["kedaNamespace"],
         stores_cidr=said["storesCidr"],

@@ -140,13 +140,14 @@ class Kubernetes:
         return self._runs(name, "projector", labels, grants, after, scaler.ready, {"scaling": scaled}, (f"--group={group.name}",))
 
     def gateway(self, grants: Sequence[Grant], scaler: Autoscaler, after: Sequence[pulumi.Resource]) -> Gateway:
-        """Gateways behind a service, and behind an Ingress where there is a host name."""
+        """Gateways behind a service, and behind an Ingress or a route where there is a host name."""
         place, entrance, labels, role = self._place, self._settings.entrance, self._place.labels("gateway"), self._about.roles["gateway"]
         http, probes = role.ports["http"], role.ports["probes"]
         load = routes.load_url(place, probes, role.probes["load"])
         behind = {
             "service": routes.service(place, labels, role.ports),
             "ingress": routes.ingress(place, labels, entrance),
+            "route": routes.route(place, labels, entrance, http),
             "scaling": scaling.gateway(place, "gateway", labels, load, self._settings.scaling),
         }
         called = (*network.callers(entrance.allow, http), *network.callers((self._settings.keda_namespace,), probes))

@@ -7,6 +7,7 @@ import pulumi_kubernetes as k8s
 
 from stacks.kube.names import Manifest
 
+DEFINED = ("keda.sh/", "gateway.networking.k8s.io/")  # by CustomResourceDefinitions that the cluster has
 SNAKE = {"automountServiceAccountToken": "automount_service_account_token"}
 
 
@@ -14,7 +15,7 @@ def render(name: str, manifest: Manifest, options: pulumi.ResourceOptions) -> An
     """The resource of an object. Keys are Kubernetes' own: they go out as they are."""
     kind = manifest["kind"]
     rest = {SNAKE.get(key, key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-    if manifest["apiVersion"].startswith("keda.sh/"):
+    if manifest["apiVersion"].startswith(DEFINED):
         return k8s.apiextensions.CustomResource(name, api_version=manifest["apiVersion"], kind=kind, opts=options, **rest)
     return _class(kind)(name, opts=options, **rest)
 

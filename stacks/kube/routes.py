@@ -1,10 +1,10 @@
-"""How clients find the gateway: a Service, an Ingress where there is a host name, and the URLs that follow."""
+"""How clients find the gateway: a Service, for a host name an Ingress or a Gateway API route, and the URLs that follow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.config import Entrance
+from stacks.entrance import Entrance
 from stacks.kube.names import Manifest, Place
 
 SERVICE = "gateway"
@@ -27,8 +27,8 @@ def service(place: Place, labels: Mapping[str, str], ports: Mapping[str, int]) -
 
 
 def ingress(place: Place, labels: Mapping[str, str], entrance: Entrance) -> Manifest | None:
-    """The Ingress of a host name; None without one."""
-    if not entrance.host:
+    """The Ingress of a host name; None without one, or where a Gateway's listener has it."""
+    if not entrance.host or entrance.listener:
         return None
     backend = {"service": {"name": SERVICE, "port": {"name": "http"}}}
     spec: dict[str, Any] = {
@@ -41,6 +41,16 @@ def ingress(place: Place, labels: Mapping[str, str], entrance: Entrance) -> Mani
     return place.object("Ingress", SERVICE, labels, _patience(), spec=spec)
 
 
+def route(place: Place, labels: Mapping[str, str], entrance: Entrance, port: int) -> Manifest | None:
+    """The route from a Gateway's listener, which must allow routes of this namespace; None without one."""
+    if not (listener := entrance.listener):
+        return None
+    parent = {"namespace": listener.namespace, "name": listener.name, "sectionName": listener.section}
+    everything = {"path": {"type": "PathPrefix", "value": "/"}}
+    rule = {"matches": [everything], "backendRefs": [{"name": SERVICE, "port": port}]}
+    return place.object("HTTPRoute", SERVICE, labels, spec={"parentRefs": [parent], "hostnames": [entrance.host], "rules": [rule]})
+
+
 def load_url(place: Place, port: int, path: str) -> str:
     """Where KEDA asks for the load; it reads service and namespace out of the host name."""
     return f"http://{SERVICE}.{place.namespace}.svc:{port}{path}"
@@ -49,7 +59,8 @@ def load_url(place: Place, port: int, path: str) -> str:
 def urls(place: Place, entrance: Entrance, port: int) -> Urls:
     """From outside with a host name, else from inside the cluster."""
     where = entrance.host or f"{SERVICE}.{place.namespace}.svc:{port}"
-    secure = "s" if entrance.host and entrance.tls_secret else ""
+    ends_tls = entrance.listener.secure if entrance.listener else entrance.tls_secret
+    secure = "s" if entrance.host and ends_tls else ""
     return Urls(f"http{secure}://{where}/commands", f"ws{secure}://{where}/graphql", f"http{secure}://{where}/health")
 
 

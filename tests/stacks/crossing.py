@@ -97,6 +97,8 @@ def _services(objects: Objects) -> Iterator[str]:
                 yield from _target(service, port, each)
     for ingress in objects.of("Ingress"):
         yield from _ingress(objects, ingress)
+    for route in objects.of("HTTPRoute"):
+        yield from _route(objects, route)
 
 
 def selects(selector: dict[str, str] | None, workload: Object) -> bool:
@@ -119,6 +121,14 @@ def _ingress(objects: Objects, ingress: Object) -> Iterator[str]:
             known = [each.get(field) for each in (service.spec.get("ports", []) if service else []) for field in ("name", "port")]
             if service and port.get("name", port.get("number")) not in known:
                 yield f"{ingress}: {path.get('path')} goes to port {port} of {service}, which has {known}"
+
+
+def _route(objects: Objects, route: Object) -> Iterator[str]:
+    for backend in (each for rule in route.spec.get("rules", []) for each in rule.get("backendRefs", [])):
+        service = objects.find("Service", backend.get("name", ""))
+        known = [port.get("port") for port in service.spec.get("ports", [])] if service else []
+        if service and backend.get("port") not in known:
+            yield f"{route}: it goes to port {backend.get('port')} of {service}, which has {known}"
 
 
 def _list(ports: dict[Any, Any]) -> str:

@@ -18,10 +18,12 @@ import kubernetes_validate
 
 from stacks.recording import Program, Recording, Registered
 from tests.stacks import crossing, spec
-from tests.stacks.keda import check
+from tests.stacks.gatewayapi import check as gateway_api
+from tests.stacks.keda import check as keda
 from tests.stacks.objects import Objects
 
 KUBERNETES = "1.36"
+DEFINED = (*keda.KINDS, *gateway_api.KINDS)  # by CustomResourceDefinitions
 kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)  # it reads 2 MB anew for each object
 PROVIDER = "pulumi:providers:"
 OUTPUT_AS_TEXT = ("Output[T]", "<pulumi.output.Output")
@@ -95,15 +97,15 @@ def inputs(each: Registered) -> list[str]:
         return []
     found = spec.problems(each.type, each.inputs)
     if found is None:
-        return [] if each.inputs.get("kind") in check.KINDS else [f"{each.type} {each.name}: no SDK and no schema here knows this type"]
+        return [] if each.inputs.get("kind") in DEFINED else [f"{each.type} {each.name}: no SDK and no schema here knows this type"]
     return [f"{each.type} {each.name}: {told}" for told in found]
 
 
 def refused(objects: Objects) -> list[str]:
-    """What Kubernetes' own schema, or KEDA's, would refuse."""
-    found = check.problems(objects)
+    """What Kubernetes' own schema, KEDA's or the Gateway API's would refuse."""
+    found = [*keda.problems(objects), *gateway_api.problems(objects)]
     for each in objects.all:
-        if each.kind in check.KINDS:
+        if each.kind in DEFINED:
             continue
         try:
             kubernetes_validate.validate(each.body, KUBERNETES, strict=True)

@@ -199,6 +199,9 @@ def _of_others(each: Object) -> Iterator[Reference]:
                 yield Reference(each, f"parameter {told.get('parameter')}", "Secret", told.get("name", ""), told.get("key", ""))
         case "Ingress":
             yield from _of_ingress(each, spec)
+        case "HTTPRoute":
+            for backend in (one for rule in spec.get("rules", []) for one in rule.get("backendRefs", [])):
+                yield Reference(each, "backendRefs", "Service", backend.get("name", ""))
         case "RoleBinding" | "ClusterRoleBinding":
             role = each.body.get("roleRef", {})
             yield Reference(each, "roleRef", role.get("kind", ""), role.get("name", ""))

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.stacks import crossing
 from tests.stacks.deployed import CONFIG, OUTSIDE, PASSWORDS, program
+from tests.stacks.gatewayapi import check as gateway_api
 from tests.stacks.harness import Examined, examine
 from tests.stacks.objects import Objects
 from tests.stacks.rules import broken
@@ -40,6 +42,7 @@ WAYS: dict[str, dict[str, str]] = {
     "Event Hubs": {"bus": "kafka://it.servicebus.windows.net:9093", "busLogins": CONNECTION, "busCa": "", "acls": "false"},
     "one database, no host name, KEDA installed": {"rows": "", "rowsPassword": "", "host": "", "tlsSecret": "", "keda": "install"},
     "a host name without TLS, named networks, no sync": {"tlsSecret": "", "allowFrom": '["10.0.0.0/8", "traefik"]', "syncEvery": "never"},
+    "a Gateway's route": {"tlsSecret": "", "route": "https://infra/public/websecure", "allowFrom": '["infra"]'},
     "nobody may call, one partition": {"allowFrom": "[]", "partitions": "1"},
     "always awake": {"minimum": "2", "maximum": "4"},
 }
@@ -81,6 +84,26 @@ def kafka(objects: Objects) -> dict[str, Any]:
     found: dict[str, Any] = objects.get("ScaledObject", "projector-rows").spec["triggers"][0]
     assert found["type"] == "kafka"
     return found
+
+
+def test_a_route_leads_from_the_listener_to_the_port_of_clients_and_nothing_else_does() -> None:
+    found = stack(WAYS["a Gateway's route"])
+    objects = found.objects
+    assert not list(objects.of("Ingress"))
+    route, service = objects.get("HTTPRoute", "gateway"), objects.get("Service", "gateway")
+    assert route.spec["parentRefs"] == [{"namespace": "infra", "name": "public", "sectionName": "websecure"}]
+    assert route.spec["hostnames"] == [CONFIG["trimaran:host"]]
+    (rule,) = route.spec["rules"]
+    (port,) = [port["port"] for port in service.spec["ports"] if port["name"] == "http"]
+    assert rule["backendRefs"] == [{"name": "gateway", "port": port}]
+    route.spec["rules"][0]["backendRefs"][0]["port"] = 8001
+    assert any("it leads to the probes" in told for told in broken(objects))
+    route.spec["rules"][0]["backendRefs"][0]["port"] = 80
+    assert any("it goes to port 80 " in told for told in crossing.dangling(found.update.resources, OUTSIDE))
+    route.spec["parentRefs"][0]["listener"] = "websecure"
+    assert gateway_api.problems(objects) == [
+        "HTTPRoute/gateway: spec.parentRefs[0]: Additional properties are not allowed ('listener' was unexpected)"
+    ]
 
 
 def test_a_priority_of_the_cluster_is_named_and_not_made() -> None:

@@ -213,9 +213,18 @@ def test_a_host_name_is_an_ingress_and_its_certificate_makes_it_secure() -> None
     assert routes.urls(PLACE, replace(entrance, tls_secret=""), 8000).graphql == "ws://board.example/graphql"
 
 
+def test_a_listener_takes_the_place_of_an_ingress_and_ends_tls_where_it_says_so() -> None:
+    entrance = given(host="board.example", route="https://infra/public/websecure").entrance
+    assert routes.ingress(PLACE, LABELS, entrance) is None
+    assert routes.route(PLACE, LABELS, entrance, 8000) is not None
+    assert routes.urls(PLACE, entrance, 8000).graphql == "wss://board.example/graphql"
+    plain = given(host="board.example", route="http://infra/public/web").entrance
+    assert routes.urls(PLACE, plain, 8000).graphql == "ws://board.example/graphql"
+
+
 def test_without_a_host_name_the_gateway_is_found_inside_the_cluster() -> None:
     entrance = given().entrance
-    assert routes.ingress(PLACE, LABELS, entrance) is None
+    assert routes.ingress(PLACE, LABELS, entrance) is routes.route(PLACE, LABELS, entrance, 8000) is None
     assert routes.urls(PLACE, entrance, 8000).commands == "http://gateway.trimaran-shop.svc:8000/commands"
     service = routes.service(PLACE, PLACE.labels("gateway"), {"http": 8000, "probes": 8001})["spec"]
     assert service["selector"] == PLACE.labels("gateway")

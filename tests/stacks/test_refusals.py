@@ -120,6 +120,15 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
     "a store without scheme": ({"events": "u:topsecret@h/d"}, "'u@h/d' is no PostgreSQL URL"),
     "another store with a password": ({"events": "mysql://u@h/d?password=topsecret"}, "'mysql://u@h/d' is no PostgreSQL URL"),
     "a store without database": ({"events": "postgresql://u@h?password=topsecret"}, "'postgresql://u@h' names no database"),
+    "a route to nowhere": (
+        {"host": "board.example", "route": "infra/public"},
+        "name a Gateway's listener, https://NAMESPACE/GATEWAY/LISTENER",
+    ),
+    "a route for nobody": ({"route": "https://infra/public/web"}, "trimaran:route needs a host name"),
+    "a route and a certificate": (
+        {"host": "board.example", "route": "https://infra/public/web", "tlsSecret": "board"},
+        "trimaran:tlsSecret is for an Ingress, and trimaran:route is set: remove one of the two (the listener has the certificate)",
+    ),
     "another bus": ({"bus": "amqp://h:1"}, "is no Kafka URL"),
     "a bus without port": ({"bus": "kafka://h"}, "'h' is no host with a port: write h:9092".replace("h:9092", "host:9092")),
     "a port that is none": ({"bus": "kafka://h:99999"}, "'h:99999' is no host with a port"),

@@ -30,9 +30,9 @@ def strict(schema: Any) -> Any:
     return kept
 
 
-def reduced(crd: dict[str, Any]) -> dict[str, Any]:
+def reduced(crd: dict[str, Any], name: str) -> dict[str, Any]:
     """The schema of one version of one kind, without status, metadata as the SDK checks it."""
-    (version,) = [each for each in crd["spec"]["versions"] if each["name"] == "v1alpha1"]
+    (version,) = [each for each in crd["spec"]["versions"] if each["name"] == name]
     schema: dict[str, Any] = strict(version["schema"]["openAPIV3Schema"])
     schema["properties"].pop("status", None)
     schema["properties"]["metadata"] = {"type": "object"}
@@ -42,7 +42,7 @@ def reduced(crd: dict[str, Any]) -> dict[str, Any]:
 def main(source: Path) -> None:
     """Write the three files."""
     for kind, name in CRDS.items():
-        write(f"{kind}.json", reduced(msgspec.yaml.decode((source / "config/crd/bases" / name).read_bytes())))
+        write(f"{kind}.json", reduced(msgspec.yaml.decode((source / "config/crd/bases" / name).read_bytes()), "v1alpha1"))
     scalers = {
         each["type"]: each["parameters"] for each in json.loads((source / "schema/generated/scalers-schema.json").read_text())["scalers"]
     }

@@ -57,6 +57,10 @@ def probes_stay_inside(objects: Objects) -> Iterator[str]:
                 port = path.get("backend", {}).get("service", {}).get("port", {})
                 if port.get("name") == "probes" or port.get("number") == 8001:
                     yield f"{each}: {path.get('path')} leads to the probes"
+    for each in objects.of("HTTPRoute"):
+        for rule in each.spec.get("rules", []):
+            if any(backend.get("port") == 8001 for backend in rule.get("backendRefs", [])):
+                yield f"{each}: it leads to the probes"
 
 
 def _types(policy: Object) -> set[str]:

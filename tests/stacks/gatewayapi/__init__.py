@@ -1,0 +1,1 @@
+"""Objects of the Kubernetes Gateway API against their own schema."""
