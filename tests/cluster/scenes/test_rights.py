@@ -69,7 +69,7 @@ class Complaints:
 
 def work(flying: Flying, number: int) -> None:
     """Something to do for everybody: a flight is planned, and a gateway is started anew."""
-    plan = told(flying.flights[number])[0]
+    plan = told(flying.late(60)[number])[0]
     flying.commands.send(plan.command, plan.key)
     flying.deployed.kill_one("gateway", number)
 

@@ -16,7 +16,7 @@ FLAG = "FlightFlaggedLate"
 
 def test_a_due_timer_wakes_a_projector_from_none(flying: Flying) -> None:
     deployed = flying.deployed
-    late = [flown for flown in flying.flights if (flown.dep_delay or 0) > 60][:FLIGHTS]
+    late = flying.late(60)[:FLIGHTS]
     with deployed.stores() as (events, rows):
         rows.set_clock(min(map(due, late)) - timedelta(hours=1))
         for flown in late:
