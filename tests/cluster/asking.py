@@ -1,6 +1,7 @@
 """A client that asks one question again and again while the system is hurt, and notes how each answer ended and how long it took.
 
 Each question is a request and a connection of its own, as a page's first one is: what it gets is what the service gives just then.
+With `again` a question whose connection broke is asked on another one, as HTTP's clients do with what changes nothing (RFC 9110, 9.2.2).
 """
 
 import http.client
@@ -12,6 +13,7 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 EVERY_S = 0.1
+AGAIN_S = 3.0  # after the first break: a service goes on naming a pod that was killed until somebody has noticed
 DEADLINE_S = 15.0  # a client's patience, above what a gateway allows itself
 
 
@@ -26,13 +28,15 @@ class Asked(NamedTuple):
 class Asking:
     """Asks from `with` to its end, on a thread of its own."""
 
-    def __init__(self, url: str, query: str) -> None:
+    def __init__(self, url: str, query: str, *, again: bool = False) -> None:
         self._where = urlsplit(url).netloc
         self._body = json.dumps({"query": query})
         self._end = threading.Event()
         self.began = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="asking", daemon=True)
         self.asked: list[Asked] = []
+        self._again_s = AGAIN_S if again else 0.0
+        self.broken: list[float] = []  # when a connection broke and the question was asked again, seconds since the first question
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,8 +64,18 @@ class Asking:
     def _run(self) -> None:
         while not self._end.wait(EVERY_S):
             begun = time.monotonic()
-            outcome = self._once()
+            outcome = self._answered(begun + self._again_s)
             self.asked.append(Asked(begun - self.began, time.monotonic() - begun, outcome))
+
+    def _answered(self, until: float) -> str:
+        while True:
+            try:
+                return self._once()
+            except (OSError, http.client.HTTPException) as error:
+                if time.monotonic() >= until:
+                    return f"{type(error).__name__}: {error}"
+                self.broken.append(time.monotonic() - self.began)
+                time.sleep(EVERY_S)
 
     def _once(self) -> str:
         connection = http.client.HTTPConnection(self._where, timeout=DEADLINE_S)
@@ -69,10 +83,6 @@ class Asking:
             connection.request("POST", "/graphql", self._body, {"Content-Type": "application/json", "Connection": "close"})
             response = connection.getresponse()
             return _outcome(response.status, response.read())
-        except OSError as error:
-            return f"{type(error).__name__}: {error}"
-        except http.client.HTTPException as error:
-            return f"{type(error).__name__}: {error}"
         finally:
             connection.close()
 

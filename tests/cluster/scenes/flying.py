@@ -55,9 +55,9 @@ class Flying:
         """Of somebody in operations."""
         return self.deployed.bed.issuer.sign("tower", aud="shop", roles=["operations"])
 
-    def asking(self) -> Asking:
+    def asking(self, *, again: bool = False) -> Asking:
         """A client of the board, from now on."""
-        return Asking(self.deployed.url, QUESTION)
+        return Asking(self.deployed.url, QUESTION, again=again)
 
     def burst(self) -> bool:
         """Send the next commands, about a thousand; whether the day is over. What a hurt system does not take is sent again."""
