@@ -100,7 +100,12 @@ class Cluster:
             found = self.api.get("v1", "Pod", name, namespace)
             return found if found is not None and holds(found) else None
 
-        found = wait(look, f"pod {namespace}/{name}: {what}", timeout_s)
+        try:
+            found = wait(look, f"pod {namespace}/{name}: {what}", timeout_s)
+        except TimeoutError as late:
+            status = (self.api.get("v1", "Pod", name, namespace) or {}).get("status")
+            late.add_note(f"{status}\n{self.logs(name, namespace)[-3000:]}")
+            raise
         assert found is not None
         return found
 

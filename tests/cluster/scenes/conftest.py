@@ -1,6 +1,7 @@
 """One bed and one deployed app for all stories; each story takes the next day of flights, so any of them runs alone or after any other."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -16,9 +17,10 @@ def ground() -> Iterator[bed.Bed]:
 
 
 @pytest.fixture(scope="package")
-def deployed(ground: bed.Bed) -> bed.Deployed:
+def deployed(ground: bed.Bed) -> Iterator[bed.Deployed]:
     """The flights, by `pulumi up`."""
-    return ground.deploy("flights")
+    with closing(ground.deploy("flights")) as deployed:
+        yield deployed
 
 
 @pytest.fixture
