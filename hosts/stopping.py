@@ -1,12 +1,12 @@
-"""SIGTERM and Ctrl-C set an event, wherever the main thread stands.
+"""SIGTERM and Ctrl-C set an event, whichever thread the kernel hands them to and wherever the main thread stands.
 
-A handler runs on the main thread between any two of its steps. `Event.set` takes the lock that `Event.wait` holds for a moment when it begins
-and when it ends; a handler that meets it there waits for its own thread for ever (1 of 400 processes that waited for 0.2 ms at a time did).
-So another thread sets the event. The low-level start is used because `threading.Thread.start` takes locks of its own.
+Python runs handlers on the main thread, when that gets to it. One that waits without a time-out never does so by itself: when a signal comes on
+another thread, nobody wakes it (a gateway that was told to end did not, one time in four on a busy machine). And a handler that runs there must not call `Event.set`, which takes the lock that `Event.wait`
+holds for a moment when it begins and when it ends: it would wait for its own thread for ever. So a thread of its own sets the event, told by
+the file to which Python writes the number of each signal at once, on whatever thread it came (`signal.set_wakeup_fd`).
 """
 
-import _thread
-import contextlib
+import os
 import signal
 import threading
 from types import FrameType
@@ -16,15 +16,24 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def stop_on_signals(stop: threading.Event, *, insisting: bool = False) -> None:
     """The first signal asks to stop cleanly; where somebody at a keyboard may be `insisting`, the second raises `KeyboardInterrupt`."""
-    met = False
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    asked = met = False
+
+    def set_it() -> None:
+        nonlocal asked
+        while numbers := os.read(told, 64):
+            if not set(numbers).isdisjoint(SIGNALS):
+                asked = asked or not stop.is_set()
+                stop.set()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         nonlocal met
-        if insisting and (met or stop.is_set()):
+        if insisting and (met or (stop.is_set() and not asked)):
             raise KeyboardInterrupt
         met = True
-        with contextlib.suppress(RuntimeError):  # the interpreter is ending already
-            _thread.start_new_thread(stop.set, ())
 
+    threading.Thread(target=set_it, name="signals", daemon=True).start()
     for number in SIGNALS:
         signal.signal(number, on_signal)

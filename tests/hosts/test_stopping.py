@@ -13,6 +13,10 @@ stop_on_signals(stop, insisting={insisting})
 {then}
 """
 HELD = "with stop._cond: signal.raise_signal(signal.SIGTERM)"  # the lock that Event.wait holds when it begins and when it ends
+ELSEWHERE = """
+def strike(): signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Timer(0.3, strike).start()
+"""
 TWICE = """
 signal.raise_signal(signal.SIGINT)
 try: signal.raise_signal(signal.SIGINT)
@@ -28,6 +32,15 @@ def run(then: str, *, insisting: bool = False) -> int:
 
 def test_a_signal_is_heard_while_the_main_thread_holds_the_lock_of_the_event() -> None:
     assert run(HELD) == 0
+
+
+def test_a_signal_that_comes_on_another_thread_wakes_the_main_thread() -> None:
+    assert run(ELSEWHERE) == 0
+
+
+def test_somebody_who_asks_when_it_is_ending_anyway_has_asked_twice() -> None:
+    script = "stop.set()\ntry: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: sys.exit(130)"
+    assert run(script, insisting=True) == 130
 
 
 def test_a_second_signal_is_no_more_than_the_first_for_a_process_without_a_keyboard() -> None:
