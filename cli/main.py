@@ -311,7 +311,7 @@ def screenshots(to: Annotated[Path, typer.Option("--to", help="the folder that t
 @cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(
     context: typer.Context,
-    full: Annotated[bool, typer.Option("--full", help="only the remaining rounds of the fault tests")] = False,
+    full: Annotated[bool, typer.Option("--full", help="only what the default leaves out: remaining rounds, and what takes long")] = False,
     cluster: Annotated[bool, typer.Option("--cluster", help="only what runs on a Kubernetes with KEDA of its own, built once")] = False,
 ) -> None:
     """Run the checks and tests, on real PostgreSQL and real Apache Kafka that it starts on loopback.

@@ -28,7 +28,7 @@ TOOLS = ("ruff", "mypy", "importlinter", "pytest", "pytest_cov")
 
 
 def run(full: bool = False, extra: Sequence[str] = (), *, cluster: bool = False) -> int:
-    """Run the checks; 0 when all passed. `full`: only the remaining rounds of fault tests; `cluster`: only what runs on a Kubernetes
+    """Run the checks; 0 when all passed. `full`: only the remaining rounds of fault tests, and what takes long; `cluster`: only what runs on a Kubernetes
     of its own. `extra` goes to pytest, which then runs alone.
     """
     missing = [*prerequisites(), *(cluster_prerequisites() if cluster else ())]

@@ -1,6 +1,6 @@
 """Which files take long, so that they begin first: a run is over when its longest file is, and one that begins last is waited for.
 
-Seconds of a default run on two cores, roughly; only their order matters. `pytest --durations=0` tells them anew, and a file that is
+Seconds of the default and the full run together on two cores, roughly; only their order matters. `pytest --durations=0` tells them anew, and a file that is
 not named here counts as short.
 """
 

@@ -71,7 +71,7 @@ def test_what_runs_beside_fails_the_run_too_and_says_why(monkeypatch: pytest.Mon
     assert told.index("tested") < told.index("a wrong type") < told.index("failed: mypy")
 
 
-def test_the_default_run_lints_types_and_tests_and_the_full_run_only_repeats() -> None:
+def test_the_default_run_lints_types_and_tests_and_the_full_run_does_what_it_leaves_out() -> None:
     assert [name for name, _ in command.steps(False, ())] == ["ruff format", "ruff check", "mypy", "import directions", "pytest"]
     ((_, words),) = command.steps(True, ())
     assert words[:2] == ["env", "TRIMARAN_FULL=1"]

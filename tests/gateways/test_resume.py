@@ -10,7 +10,7 @@ from tests.gateways import bed
 from tests.live.functions import FOLLOW_ALL
 from tests.live.protocol import probe
 from tests.live.protocol.client import Client, Ended
-from tests.rounds import rounds
+from tests.rounds import amount
 
 COUNTERS = 12
 PATIENCE_S = 60.0
@@ -69,7 +69,7 @@ def test_fault_46_a_hundred_drops_under_load_lose_nothing_and_double_nothing(ser
                 time.sleep(0.004)
 
         thread = threading.Thread(target=load)
-        view, drops = View(), rounds(100)
+        view, drops = View(), amount(100)
         thread.start()
         try:
             begun, drop = time.monotonic(), 0

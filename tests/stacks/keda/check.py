@@ -24,9 +24,9 @@ def problems(objects: Objects) -> list[str]:
     return found
 
 
-def against_schema(each: Object) -> list[str]:
-    """What the API server would refuse."""
-    validator = jsonschema.Draft202012Validator(_read(f"{each.kind}.json"))
+def against_schema(each: Object, folder: Path = HERE) -> list[str]:
+    """What the API server would refuse, by the schema of this kind in a folder."""
+    validator = jsonschema.Draft202012Validator(_read(f"{each.kind}.json", folder))
     return [f"{error.json_path.removeprefix('$.')}: {error.message}" for error in validator.iter_errors(each.body)]
 
 
@@ -93,5 +93,5 @@ def _entry(kind: str, known: dict[str, dict[str, Any]], key: str, value: Any) ->
 
 
 @cache
-def _read(name: str) -> Any:
-    return json.loads((HERE / name).read_text())
+def _read(name: str, folder: Path = HERE) -> Any:
+    return json.loads((folder / name).read_text())

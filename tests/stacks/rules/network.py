@@ -43,7 +43,7 @@ def where_it_goes_is_named(objects: Objects) -> Iterator[str]:
 
 
 def services_stay_inside(objects: Objects) -> Iterator[str]:
-    """The world comes in by an Ingress, not by a port of each node."""
+    """The world comes in by an Ingress or a route, not by a port of each node."""
     for each in objects.of("Service"):
         if each.spec.get("type", "ClusterIP") != "ClusterIP" or each.spec.get("externalIPs"):
             yield f"{each}: is a {each.spec.get('type')}, open past every Ingress"
