@@ -18,7 +18,7 @@ def test_continuous_integration_calls_the_command_of_the_readme_and_then_the_res
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     told = next(line for line in (ROOT / "README.md").read_text().splitlines() if "uv run trimaran test" in line)
     assert told.strip().strip("`").split("  #")[0].strip() in script
-    assert script[-1] == "uv run trimaran test --full"
+    assert script[-2:] == ["uv run trimaran test --full", "uv run trimaran test --cluster"]
 
 
 def test_the_script_is_executable_and_well_formed() -> None:
