@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHOWN = re.compile(r"^[\w.-]+$")  # a stack's name, as Pulumi has it
 WIDTH = 100
 PLACEHOLDER = "[secret]"
-MISSING = re.compile(r"trimaran:(eventsPassword|rowsPassword|busLogins)")  # secrets that a graph can do without
+MISSING = re.compile(r"trimaran:(eventsPassword|rowsPassword|scalerPassword|busLogins)")  # secrets that a graph can do without
 
 
 def graph(stack: str, *, json: bool) -> None:

@@ -54,7 +54,7 @@ def roles() -> dict[str, dict[str, Any]]:
             "environment": [*_stores(), *_BUS, "TRIMARAN_WATCHED", *_PROBED],
             **_RUNNING,
         },
-        "prepare-database": {"command": _python("hosts.prepare", "database"), "environment": _stores(), **_JOB},
+        "prepare-database": {"command": _python("hosts.prepare", "database"), "environment": [*_stores(), "TRIMARAN_SCALER"], **_JOB},
         "prepare-bus": {
             "command": _python("hosts.prepare", "bus"),
             "environment": ["TRIMARAN_APP", "TRIMARAN_BUS", "TRIMARAN_PARTITIONS", "TRIMARAN_RETENTION_HOURS", "TRIMARAN_RIGHTS"],

@@ -14,7 +14,7 @@ from typing import Any
 
 from hosts.process import host, killable, say
 from hosts.providers import SIGNALS_RETENTION_S, open_bus, open_events, open_rows, refuse_memory, scheme_of
-from hosts.settings import BusSettings, Settings, bus_settings
+from hosts.settings import BusSettings, Settings, bus_settings, scaler_login
 from runtime.domain import App
 from runtime.domain.manifest import signals_topic, topic
 from runtime.errors import Misconfigured
@@ -53,6 +53,8 @@ def database(told: Settings, app: App, stack: ExitStack) -> None:
     rows = open_rows(told.rows, app)
     stack.callback(rows.close)
     say(f"rows: schema {app.name} is up to date")
+    if login := scaler_login():
+        let_count(rows, login)
     for group in app.groups:
         say(f"group {group}: {first_generation(app, group, events.store, rows)}")
 
@@ -74,6 +76,16 @@ def fit(app: App, option: str, url: str) -> None:
 def words(finding: Finding) -> str:
     """A finding in a line."""
     return f"{finding.what}: {finding.found}: {finding.way_out}"
+
+
+def let_count(rows: ReadStore, login: str) -> None:
+    """Let a login of the read database count what is due, and read nothing of it."""
+    from providers.postgres.rows import PostgresReadStore
+
+    if not isinstance(rows, PostgresReadStore):
+        raise Misconfigured(f"TRIMARAN_SCALER={login!r}: only PostgreSQL has logins: take it away")
+    rows.let_count(login)
+    say(f"rows: {login} may count what is due")
 
 
 def first_generation(app: App, group: str, store: EventStore, rows: ReadStore) -> str:

@@ -15,6 +15,8 @@ TRIMARAN_PARTITIONS        of the app's topic, 1 to 256                         
 TRIMARAN_RETENTION_HOURS   how long the app's topic keeps a message                         168
 TRIMARAN_WATCHED           1: projectors show the live generation's lag under one name      0
 TRIMARAN_RIGHTS            rights that `hosts.prepare bus` grants, a JSON list              none
+
+And of the read database: TRIMARAN_SCALER is a login of it that `hosts.prepare database` lets count what is due, and nothing else; "" is none.
 """
 
 import os
@@ -76,6 +78,11 @@ def bus_settings() -> BusSettings:
         watched=_choice("WATCHED", {"0": False, "1": True}, "0"),
         rights=_said("", "RIGHTS", "").strip(),
     )
+
+
+def scaler_login() -> str:
+    """The login that may count what is due; "" is none."""
+    return _said("", "SCALER", "").strip()
 
 
 def _choice(name: str, known: dict[str, bool], default: str) -> bool:

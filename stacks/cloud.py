@@ -66,14 +66,24 @@ class EventStore:
 
 @dataclass(frozen=True)
 class ReadDatabase:
-    """Where rows, watermarks, sagas and timers are."""
+    """Where rows, watermarks, sagas and timers are; whoever only counts what is due may have a login of its own, or shares the other."""
 
     env: Mapping[str, Value]
     reach: tuple[Reach, ...]
+    counter: str = ""
+    counting: Mapping[str, Value] = field(default_factory=dict)
 
     def grant(self) -> Grant:
         """Read and write."""
         return Grant(self.env, self.reach)
+
+    def prepare(self) -> Grant:
+        """Make the tables, and let the login that counts do that."""
+        return Grant({**self.env, **({"TRIMARAN_SCALER": self.counter} if self.counter else {})}, self.reach)
+
+    def count(self) -> Grant:
+        """How many commands and timers of a saga are due."""
+        return Grant(self.counting or self.env, self.reach)
 
 
 @dataclass(frozen=True)

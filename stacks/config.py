@@ -7,7 +7,7 @@ Pulumi.yaml has the same names with the same defaults and says what each is for.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +21,11 @@ from stacks.entrance import Entrance, entrance
 from stacks.errors import Refused
 
 BUS_ROLES = ("admin", "relay", "projector", "gateway", "scaler")
-SECRETS = ("eventsPassword", "rowsPassword", "busLogins", "busCert", "busKey")
+SECRETS = ("eventsPassword", "rowsPassword", "scalerPassword", "busLogins", "busCert", "busKey")
 DEFAULTS: dict[str, Any] = {
     "cloud": "", "app": "shop", "image": "", "imageRepository": "", "pythonImage": "", "production": False, "namespace": "", "partitions": 8,
     "retentionHours": 168, "keda": "present", "kedaNamespace": "keda", "events": "", "eventsPassword": "", "rows": "",
-    "rowsPassword": "", "bus": "", "busLogins": {}, "busCa": "", "busCert": "", "busKey": "", "acls": False, "jwks": "", "issuer": "",
+    "rowsPassword": "", "scalerUser": "", "scalerPassword": "", "bus": "", "busLogins": {}, "busCa": "", "busCert": "", "busKey": "", "acls": False, "jwks": "", "issuer": "",
     "audience": "", "origins": "", "revoked": "", "limits": "", "host": "", "ingressClass": "", "tlsSecret": "", "route": "", "gatewayMin": 2, "gatewayMax": 10,
     "socketsPerReplica": 500, "lagThreshold": 1000, "pollingSeconds": 30, "cooldownSeconds": 300, "minimum": 0, "maximum": 0,
     "syncEvery": "hourly", "allowFrom": ["ingress-nginx"], "storesCidr": "0.0.0.0/0", "busCidr": "0.0.0.0/0", "priorityClass": "", "busRole": "",
@@ -126,6 +126,7 @@ class Settings:
     image: ImageFrom
     events: Store
     rows: Store
+    counter: Store | None  # the read database as KEDA's own login sees it
     bus: Bus
     callers: Callers
     scaling: Scaling
@@ -183,6 +184,7 @@ def settings(given: Mapping[str, str], secret: set[str], kubeconfig: str | None 
         image=ImageFrom(said["image"], said["imageRepository"], said["pythonImage"]),
         events=events,
         rows=rows,
+        counter=_counter(said, rows),
         bus=_bus(said),
         callers=Callers(said["jwks"], said["issuer"], said["audience"], said["origins"], said["revoked"], said["limits"]),
         scaling=_scaling(said),
@@ -228,6 +230,15 @@ def _store(said: Mapping[str, Any], name: str, url: str, password: str) -> Store
     if not url:
         raise Refused(f"trimaran:{name} is not set: pulumi config set trimaran:{name} postgresql://user@host:5432/database")
     return Store(database(url, f"trimaran:{name}"), password)
+
+
+def _counter(said: Mapping[str, Any], rows: Store) -> Store | None:
+    user, password = said["scalerUser"], said["scalerPassword"]
+    if user and user == rows.database.user:
+        raise Refused(f"trimaran:scalerUser is {user!r}, the login of every role: name one that may do less, or remove it")
+    if password and not user:
+        raise Refused("trimaran:scalerPassword is set and trimaran:scalerUser is not: set it, or remove the password")
+    return Store(replace(rows.database, user=user), password) if user else None
 
 
 def _bus(said: Mapping[str, Any]) -> Bus:

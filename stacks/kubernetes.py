@@ -21,7 +21,7 @@ from stacks.kube.secrets import bus_files, bus_secret
 from stacks.kube.vault import Vault
 from stacks.rights import Right, Use, rights
 
-STORES, BUS_FILES = "stores", "bus-files"
+STORES, COUNTER, BUS_FILES = "stores", "rows-scaler", "bus-files"
 ROLLOUT_S = 300  # an image is pulled within it, or is not there
 CLOUD_ROLE = "eks.amazonaws.com/role-arn"
 ANYWHERE, HTTP, HTTPS = ("0.0.0.0/0", "::/0"), 80, 443
@@ -60,7 +60,12 @@ class Kubernetes:
     def read_database(self) -> ReadDatabase:
         """PostgreSQL at a URL, perhaps the same."""
         self._keep_stores()
-        return ReadDatabase({"TRIMARAN_ROWS": self._vault.value(STORES, "rows")}, self._reach(self._settings.rows))
+        env, reach = {"TRIMARAN_ROWS": self._vault.value(STORES, "rows")}, self._reach(self._settings.rows)
+        counter = self._settings.counter
+        if counter is None or not self._sagas():
+            return ReadDatabase(env, reach)
+        self._vault.keep(COUNTER, {"rows": counter.url})
+        return ReadDatabase(env, reach, counter.database.user, {"TRIMARAN_ROWS": self._vault.value(COUNTER, "rows")})
 
     def bus(self) -> Bus:
         """Kafka at a URL; each role has a secret of its own, made when it is granted something."""
@@ -96,7 +101,7 @@ class Kubernetes:
         keda = Keda(self._settings.keda == "install", self._settings.keda_namespace, self._provider)
         labels, bus = self._place.labels("projector"), self._settings.bus
         plans = [authentication.bus_authentication(self._place, labels, bus, _secret(watch, "TRIMARAN_BUS"), watch.files)]
-        if any(group.due for group in self._about.groups):
+        if self._sagas():
             plans.append(authentication.rows_authentication(self._place, labels, _secret(due, "TRIMARAN_ROWS")))
         options = pulumi.ResourceOptions(
             parent=keda, provider=self._provider, depends_on=[self._workspace.namespace, *self._vault.made, keda.ready]
@@ -203,6 +208,9 @@ class Kubernetes:
             return rights(use, login.user, about.name, about.topic, about.signals) if bus.acls and login else ()
 
         return Credentials({"TRIMARAN_BUS": self._vault.value(secret, "url")}, allowed)
+
+    def _sagas(self) -> bool:
+        return any(group.due for group in self._about.groups)
 
     def _keep_stores(self) -> None:
         self._vault.keep(STORES, {"events": self._settings.events.url, "rows": self._settings.rows.url})

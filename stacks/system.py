@@ -20,12 +20,12 @@ def compose(cloud: Cloud, about: Description, retention_h: int) -> Gateway:
     commands = events.grant()
     publishes, folds, listens = bus.grant("relay", "publish"), bus.grant("projector", "fold"), bus.grant("gateway", "listen")
     watches = bus.grant("scaler", "watch")
-    scaler = cloud.autoscaler(watches, rows.grant())
+    scaler = cloud.autoscaler(watches, rows.count())
     upgrades = (commands, rows.grant(), bus.grant("admin", "administer"), scaler.grant())
 
     # before anything runs: tables, topics with their first offsets and rights, and a generation for each group
     prepared = [
-        cloud.job(Task("prepare-database", "prepare-database"), (commands, rows.grant()), ()),
+        cloud.job(Task("prepare-database", "prepare-database"), (commands, rows.prepare()), ()),
         cloud.job(Task("prepare-bus", "prepare-bus"), (bus.prepare(retention_h, (publishes, folds, listens, watches)),), ()),
     ]
     rebuilt = [cloud.job(_upgrade("start", group), upgrades, prepared) for group in about.groups]

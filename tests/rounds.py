@@ -7,10 +7,10 @@ and how much data it meets cannot be shared out between two runs: a fifth by def
 import os
 
 
-def rounds(total: int) -> int:
-    """The rounds of `total` that this run makes; a test that calls it carries `@pytest.mark.rounds`."""
-    fifth = amount_by_default(total)
-    return max(1, total - fifth) if full() else fifth
+def rounds(total: int, first: int | None = None) -> int:
+    """The rounds of `total` that this run makes; a test that calls it carries `@pytest.mark.rounds`. `first`: how many by default, instead of a fifth."""
+    by_default = first or amount_by_default(total)
+    return max(1, total - by_default) if full() else by_default
 
 
 def amount(total: int) -> int:

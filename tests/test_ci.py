@@ -91,12 +91,12 @@ def test_the_longest_files_begin_first_and_every_one_that_is_named_is_there(requ
 
 
 def test_a_fifth_of_the_rounds_and_the_rest_make_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    for total in (1, 2, 5, 50, 101):
+    for total, first in ((1, None), (2, None), (5, None), (50, None), (101, None), (100, 8)):
         monkeypatch.delenv("TRIMARAN_FULL", raising=False)
-        some = rounds(total)
+        some = rounds(total, first)
         monkeypatch.setenv("TRIMARAN_FULL", "1")
-        assert some >= 1
-        assert some + rounds(total) == max(total, 2)
+        assert some == (first or max(1, total // 5))
+        assert some + rounds(total, first) == max(total, 2)
 
 
 def test_what_lasts_or_weighs_is_a_fifth_by_default_and_the_whole_in_the_full_run(monkeypatch: pytest.MonkeyPatch) -> None:

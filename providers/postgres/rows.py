@@ -4,6 +4,7 @@ Any number of processes share it: shards and rows that several streams feed are 
 """
 
 from providers.postgres.database import Connection
+from providers.postgres.rows_counter import grant_counting
 from providers.postgres.rows_database import RowDatabase
 from providers.postgres.rows_generations import Generations
 from providers.postgres.rows_outbox import Outbox
@@ -67,6 +68,10 @@ class PostgresReadStore(Generations, Reading, Outbox):
             return connection.execute(text, (gid, keep, keep)).rowcount
 
         return self._database.ask(work, timeout_s=TRIM_S)
+
+    def let_count(self, login: str) -> None:
+        """Let a login of the database count what is due, and read nothing of it. Raises `Misconfigured`."""
+        self._database.ask(lambda connection: grant_counting(connection, self._database.namespace, login))
 
     def close(self) -> None:
         """Give connections back."""

@@ -78,6 +78,7 @@ class RowDatabase:
         )
         self._statement_timeout_s = statement_timeout_s
         bounded = f" -c statement_timeout={statement_timeout_s * 1000:.0f}"
+        self.namespace = namespace
         self._lookups = _Sessions(_with(url, lookups + bounded), namespace, COMPONENT, MIGRATIONS)
         self._queries = _Sessions(_with(url, f"{queries} -c statement_timeout={QUERY_S * 1000:.0f}"), namespace, COMPONENT, MIGRATIONS)
         self._lookups.timeout_s = ASK_S

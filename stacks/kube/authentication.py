@@ -50,7 +50,7 @@ def bus_authentication(place: Place, labels: Mapping[str, str], bus: Bus, login:
 
 
 def rows_authentication(place: Place, labels: Mapping[str, str], url: FromSecret) -> Manifest:
-    """KEDA counts what is due with the whole URL of the read database."""
+    """KEDA counts what is due with the URL of a login of the read database."""
     return place.object(
         "TriggerAuthentication", ROWS_AUTHENTICATION, labels, spec={"secretTargetRef": [_target("connection", url.name, url.key)]}
     )

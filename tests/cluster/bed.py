@@ -47,9 +47,12 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ("Pulumi.yaml", "__main__.py", "stacks")  # what a checkout has beside the image's files
 USER = 10001
 PARTITIONS = 4
-POLLING_S, COOLDOWN_S, SYNC_S, STABLE_S = 5, 10, 1, 4  # KEDA looks, KEDA waits before none, the autoscaler syncs, it waits before fewer
+# KEDA looks, KEDA waits before none, the autoscaler syncs, it waits before fewer; none comes a look after the autoscaler is through, because a
+# number that it decided before would overwrite the none (docs/scaling.md)
+POLLING_S, COOLDOWN_S, SYNC_S, STABLE_S = 5, 15, 1, 4
 LAG = 50  # events behind for which a projector is added
 ROLES = ("admin", "relay", "projector", "gateway", "scaler")
+COUNTER = "counter"  # KEDA's login of the read database, and its password
 FOLDED = sql.SQL(
     "SELECT coalesce(sum(version), 0)::bigint FROM {space}.read_watermarks WHERE gid ="
     " (SELECT gid FROM {space}.read_generations WHERE name = %s AND phase = 'live' AND NOT dropped)"
@@ -180,6 +183,7 @@ class Bed:
             "bus": f"kafka://{self.broker.secure_bootstrap}?security_protocol=SASL_SSL&sasl_mechanism=SCRAM-SHA-512",
             "busCa": self.broker.authority.read_text(),
             "acls": True,
+            "scalerUser": COUNTER,
             "jwks": self.issuer.url,
             "issuer": ISSUER,
             "audience": AUDIENCE,
@@ -193,6 +197,7 @@ class Bed:
         }
         stack.set_all({f"trimaran:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in told.items()})
         stack.set("trimaran:eventsPassword", password, secret=True)
+        stack.set("trimaran:scalerPassword", COUNTER, secret=True)
         stack.set("trimaran:busLogins", json.dumps(logins), secret=True)
         made = Deployed(self, import_module(f"apps.{name}").app, stack, version, database)
         made.up()
@@ -202,6 +207,8 @@ class Bed:
         """The URL of a database that lives as long as the server, which may be killed meanwhile."""
         with psycopg.connect(self.postgres.url, autocommit=True) as admin:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (COUNTER,)).fetchone():
+                admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(COUNTER), sql.Literal(COUNTER)))
         return f"{self.postgres.url.rpartition('/')[0]}/{name}"
 
     def told(self, namespace: str) -> str:

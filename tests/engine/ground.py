@@ -76,7 +76,10 @@ def stack_of(ground: bed.Bed, app: str, database: str, **changed: Any) -> Stack:
 
 
 def say(stack: Stack, **told: Any) -> None:
-    """Set configuration of trimaran; what must be secret is."""
+    """Set configuration of trimaran; what must be secret is, and a list is set item by item, as the engine wants it."""
+    for key in [key for key, value in told.items() if isinstance(value, list)]:
+        for number, item in enumerate(told.pop(key)):
+            stack.set(f"trimaran:{key}[{number}]", item, path=True)
     values = {f"trimaran:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
     secrets = {key: values.pop(key) for key in list(values) if key.removeprefix("trimaran:") in SECRETS}
     if values:

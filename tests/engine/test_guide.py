@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.cluster import bed
@@ -52,6 +53,9 @@ class Reader:
         shutil.copy2(ROOT / "Pulumi.k8s.yaml", self.tree)
         (self.tree / "events.password").write_text(f"{told['eventsPassword']}\n")
         (self.tree / "ca.crt").write_text(told["busCa"])
+        (self.tree / "counter.password").write_text("counts\n")
+        with psycopg.connect(database, autocommit=True) as admin:
+            admin.execute("CREATE ROLE \"trimaran-counter\" LOGIN PASSWORD 'counts'")
         for role in ROLES:
             (self.tree / f"{role}.password").write_text(f"{kafka_security.PASSWORDS[role]}\n")
         self._names: Mapping[str, str] = {

@@ -7,16 +7,20 @@ import base64
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.cluster import bed
+from tests.cluster.api import wait
 from tests.engine.conftest import left
 from tests.engine.engine import Stack
 from tests.engine.ground import ROLES, say, settings, stack_of, standing
 from tests.servers import kafka_security, postgres
+from tests.servers.golang import definitions
 
 pytestmark = pytest.mark.cluster
 
 SPACE, LABEL = "trimaran-shop", "app.kubernetes.io/instance=shop"
+ROUTES = "gateway.networking.k8s.io_httproutes.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +120,26 @@ def test_what_a_job_does_changes_and_another_job_does_it(shop: Stack, ground: be
     after = {job["metadata"]["name"] for job in ground.kube.api.list("batch/v1", "Job", SPACE)}
     (gone,), (made,) = before - after, after - before
     assert gone.startswith("prepare-bus-") and made.startswith("prepare-bus-")
+
+
+def test_a_host_name_on_a_listener_of_a_gateway_is_a_route_and_kubernetes_knows_it(shop: Stack, ground: bed.Bed) -> None:
+    api = ground.kube.api
+    api.apply([yaml.safe_load((definitions() / ROUTES).read_text())])
+    wait(lambda: api.path("gateway.networking.k8s.io/v1", "HTTPRoute"), "the kind of routes")
+    say(shop, host="board.example.com", route="https://infra/public/websecure", allowFrom=["infra"])
+    made = shop.up()
+    assert made.ok, made.text
+    assert made.counts["created"] >= 1
+    assert shop.outputs()["graphqlUrl"] == "wss://board.example.com/graphql"
+    route = api.get("gateway.networking.k8s.io/v1", "HTTPRoute", "gateway", SPACE)
+    assert route and route["spec"]["hostnames"] == ["board.example.com"]
+    (rule,) = route["spec"]["rules"]
+    service = api.get("v1", "Service", "gateway", SPACE)
+    assert service and rule["backendRefs"][0]["port"] in [port["port"] for port in service["spec"]["ports"]]
+    assert shop.up("--expect-no-changes").ok
+    say(shop, host="", route="", allowFrom=["ingress-nginx"])
+    assert shop.up().ok
+    assert api.get("gateway.networking.k8s.io/v1", "HTTPRoute", "gateway", SPACE) is None
 
 
 def test_production_is_protected(shop: Stack, ground: bed.Bed) -> None:

@@ -16,6 +16,7 @@ from hosts.prepare import database
 from hosts.settings import load_app, settings
 from providers.postgres import doctor
 from providers.postgres.rows import PostgresReadStore
+from providers.postgres.rows_due import counting_due
 from runtime.domain import App
 from runtime.errors import Misconfigured
 from tests.cli.running import started
@@ -131,6 +132,38 @@ def test_rights_that_are_missing_are_named_in_one_line(tmp_path: Path, mine: str
     assert error.startswith("error: --events: rights: ") and "GRANT CREATE ON DATABASE" in error
     assert error.count("\n") == 1
     assert "secret" not in error
+
+
+def test_a_login_that_counts_what_is_due_reads_nothing_of_it(tmp_path: Path, mine: str, postgres_url: str) -> None:
+    user = f"u{uuid.uuid4().hex[:12]}"
+    job = Job(tmp_path, "database", events=postgres_url, rows=postgres_url, scaler=user)
+    code, _, error = job.run()
+    assert (code, error.count("\n")) == (2, 1) and f'CREATE ROLE "{user}"' in error, error
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret'")
+        assert f"rows: {user} may count what is due" in job.done()
+        job.done()  # once more, as after a kill
+        admin.execute(
+            f'INSERT INTO "{mine}".read_outputs (saga, generation, stream, version, n, key, command, tenant, tries, error, stuck, ready)'
+            " SELECT 'selling', 0, 's', 1, n, 'k' || n, '{}', '', 0, '', n = 3, now() FROM generate_series(1, 3) n"
+        )
+        tables = [name for (name,) in admin.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (mine,))]
+    with psycopg.connect(as_user(postgres_url, user), autocommit=True) as counting:
+        assert counting.execute(counting_due(mine, "selling")).fetchone() == (2,)
+        assert {"streams", "read_outputs", "read_changes"} <= set(tables)
+        for words in [f'SELECT * FROM "{mine}".{name}' for name in tables if name != "read_clock"] + [
+            f'SELECT command FROM "{mine}".read_outputs',
+            f'DELETE FROM "{mine}".read_outputs',
+            f'UPDATE "{mine}".read_clock SET now = now',
+        ]:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                counting.execute(words)
+
+
+def test_a_login_that_counts_needs_a_database_with_logins(tmp_path: Path, mine: str) -> None:
+    files = {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("events", "rows")}
+    code, _, error = Job(tmp_path, "database", scaler="keda", **files).run()
+    assert (code, error) == (2, "error: TRIMARAN_SCALER='keda': only PostgreSQL has logins: take it away\n")
 
 
 def as_user(url: str, user: str) -> str:

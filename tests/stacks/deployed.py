@@ -12,7 +12,9 @@ from tests.stacks.harness import Examined, examine
 ROOT = Path(__file__).parents[2]
 APPS = ("shop", "flights")
 DIGEST = f"registry.example/trimaran@sha256:{'0123456789abcdef' * 4}"
-PASSWORDS = {role: f"canary-{role}" for role in ("admin", "relay", "projector", "gateway", "scaler", "events", "rows", "certificate")}
+PASSWORDS = {
+    role: f"canary-{role}" for role in ("admin", "relay", "projector", "gateway", "scaler", "events", "rows", "counter", "certificate")
+}
 CONFIG = {
     "trimaran:image": DIGEST,
     "trimaran:production": "true",
@@ -20,6 +22,8 @@ CONFIG = {
     "trimaran:eventsPassword": PASSWORDS["events"],
     "trimaran:rows": "postgresql://trimaran@postgres.example:5433/rows?sslmode=require",
     "trimaran:rowsPassword": PASSWORDS["rows"],
+    "trimaran:scalerUser": "trimaran-scaler",
+    "trimaran:scalerPassword": PASSWORDS["counter"],
     "trimaran:bus": "kafka://kafka.example:9093?security_protocol=SASL_SSL&sasl_mechanism=SCRAM-SHA-512",
     "trimaran:busLogins": json.dumps(
         {role: {"user": f"trimaran-{role}", "password": PASSWORDS[role]} for role in ("admin", "relay", "projector", "gateway", "scaler")}
@@ -33,7 +37,7 @@ CONFIG = {
     "trimaran:host": "board.example",
     "trimaran:tlsSecret": "board-tls",
 }
-SECRETS = ["trimaran:eventsPassword", "trimaran:rowsPassword", "trimaran:busLogins"]
+SECRETS = ["trimaran:eventsPassword", "trimaran:rowsPassword", "trimaran:scalerPassword", "trimaran:busLogins"]
 OUTSIDE = ["Secret/board-tls"]  # made by who manages the host's certificate
 
 

@@ -18,7 +18,7 @@ CONFIG: dict[str, str] = {
     "bus": "kafka://kafka.example:9093?security_protocol=SASL_SSL&sasl_mechanism=PLAIN",
     "busLogins": json.dumps(LOGINS),
 }
-SECRET = {"eventsPassword", "rowsPassword", "busLogins", "busCert", "busKey"}
+SECRET = {"eventsPassword", "rowsPassword", "scalerPassword", "busLogins", "busCert", "busKey"}
 PLAINTEXT = {"bus": "kafka://kafka.example:9092", "busLogins": "{}"}
 
 

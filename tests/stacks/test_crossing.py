@@ -314,7 +314,7 @@ def declared() -> Iterator[tuple[str, Any]]:
 
 def test_settings_have_the_same_defaults_in_the_project_file_and_in_the_code() -> None:
     project = dict(declared())
-    secret = {"eventsPassword", "rowsPassword", "busLogins", "busCert", "busKey"}
+    secret = {"eventsPassword", "rowsPassword", "scalerPassword", "busLogins", "busCert", "busKey"}
     assert project.keys() | secret == DEFAULTS.keys()
     assert not project.keys() & secret, "a default in plain text for a secret"
     assert {name: value for name, value in DEFAULTS.items() if name in project} == project

@@ -41,6 +41,7 @@ WAYS: dict[str, dict[str, str]] = {
     "MSK with the pod's role": NO_LOGIN | {"bus": f"{MSK}&region=eu-central-1", "busRole": "arn:aws:iam::123456789012:role/trimaran"},
     "Event Hubs": {"bus": "kafka://it.servicebus.windows.net:9093", "busLogins": CONNECTION, "busCa": "", "acls": "false"},
     "one database, no host name, KEDA installed": {"rows": "", "rowsPassword": "", "host": "", "tlsSecret": "", "keda": "install"},
+    "KEDA counts with the login of the roles": {"scalerUser": "", "scalerPassword": ""},
     "a host name without TLS, named networks, no sync": {"tlsSecret": "", "allowFrom": '["10.0.0.0/8", "traefik"]', "syncEvery": "never"},
     "a Gateway's route": {"tlsSecret": "", "route": "https://infra/public/websecure", "allowFrom": '["infra"]'},
     "nobody may call, one partition": {"allowFrom": "[]", "partitions": "1"},
@@ -63,7 +64,7 @@ def stack(changed: dict[str, str], *external: str, previews: bool = False) -> Ex
     """The shop's stack with some settings changed; "" takes one away."""
     told = CONFIG | {"trimaran:app": "shop"} | {f"trimaran:{name}": value for name, value in changed.items()}
     config = {key: value for key, value in told.items() if value}
-    secrets = [f"trimaran:{name}" for name in ("eventsPassword", "rowsPassword", "busLogins", "busCert", "busKey")]
+    secrets = [f"trimaran:{name}" for name in ("eventsPassword", "rowsPassword", "scalerPassword", "busLogins", "busCert", "busKey")]
     secret = [key for key in secrets if key in config]
     return examine(program, config, secret, external=(*OUTSIDE, *external), values=PASSWORDS.values(), previews=previews)
 

@@ -117,10 +117,22 @@ def test_keda_reads_the_read_database_where_a_sagas_work_is_counted_and_only_the
     assert authentications(run) == {"bus"}
 
 
+def test_a_login_of_kedas_own_is_in_a_secret_of_its_own_and_no_role_reads_it() -> None:
+    said = CONFIG | {"scalerUser": "keda", "scalerPassword": "the counter's"}
+    run = Recording("k8s", {f"trimaran:{name}": text for name, text in said.items()}, [f"trimaran:{name}" for name in SECRET]).run(program)
+    (target,) = made(run, "TriggerAuthentication", "rows-authentication")["spec"]["secretTargetRef"]
+    assert target == {"parameter": "connection", "name": "rows-scaler", "key": "rows"}
+    (container,) = spec_of(run, "prepare-database")["containers"]
+    assert {"name": "TRIMARAN_SCALER", "value": "keda"} in container["env"]
+    readers = {name: json.dumps(spec_of(run, name)) for name in READS}
+    assert [name for name, told in readers.items() if "rows-scaler" in told] == []
+    assert [name for name, told in readers.items() if "TRIMARAN_SCALER" in told] == ["prepare-database"]
+
+
 def scaled(told: Description) -> None:
     """KEDA, for these groups."""
     cloud = Kubernetes(given(), told)
-    cloud.autoscaler(cloud.bus().grant("scaler", "watch"), cloud.read_database().grant())
+    cloud.autoscaler(cloud.bus().grant("scaler", "watch"), cloud.read_database().count())
 
 
 def authentications(run: Recording) -> set[str]:

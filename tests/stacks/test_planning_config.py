@@ -42,10 +42,22 @@ def test_the_example_passes_with_the_secrets_that_it_asks_for_and_holds_none() -
 
 def test_a_password_is_in_no_repr() -> None:
     said = given(
-        rowsPassword="topsecret", busCert="topsecret", busKey="topsecret", busLogins={"all": {"user": "u", "password": "topsecret"}}
+        rowsPassword="topsecret",
+        scalerUser="keda",
+        scalerPassword="topsecret",
+        busCert="topsecret",
+        busKey="topsecret",
+        busLogins={"all": {"user": "u", "password": "topsecret"}},
     )
     assert "topsecret" not in repr(said)
+    assert said.counter and "topsecret" in said.counter.url
     assert "topsecret" in said.rows.url
+
+
+def test_a_login_that_counts_is_one_of_the_read_database() -> None:
+    assert given().counter is None
+    said = given(rows="postgresql://u@rows.example/d?sslmode=require", rowsPassword="one", scalerUser="keda", scalerPassword="two")
+    assert said.counter and said.counter.url == "postgresql://keda:two@rows.example:5432/d?sslmode=require"
 
 
 def test_the_read_database_is_the_event_stores_unless_it_is_named() -> None:

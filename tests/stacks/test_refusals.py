@@ -140,6 +140,11 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
         {"rows": "postgresql://u@h/d?password=topsecret"},
         "pulumi config set --secret trimaran:rowsPassword",
     ),
+    "a counter that is everybody": ({"scalerUser": "trimaran"}, "trimaran:scalerUser is 'trimaran', the login of every role"),
+    "a counter's password without its name": (
+        {"scalerPassword": "topsecret"},
+        "trimaran:scalerPassword is set and trimaran:scalerUser is not",
+    ),
     "a login in the bus's URL": ({"bus": "kafka://u:topsecret@h:1"}, "pulumi config set --secret --path trimaran:busLogins"),
     "a role that is none": ({"busLogins": {"reader": LOGINS["relay"]}}, "has a role 'reader': roles are admin, relay"),
     "a login that is none": ({"busLogins": {"relay": "topsecret"}}, "trimaran:busLogins.relay is an object"),

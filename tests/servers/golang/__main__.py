@@ -2,10 +2,10 @@
 
 import sys
 
-from tests.servers.golang import Missing, binaries, engine
+from tests.servers.golang import Missing, binaries, definitions, engine
 
 try:
-    for folder in (binaries(), engine()):
+    for folder in (binaries(), engine(), definitions()):
         sys.stdout.write(f"{folder}\n")
 except Missing as lacking:
     sys.exit(str(lacking))

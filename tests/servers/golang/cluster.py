@@ -50,13 +50,13 @@ def binaries() -> Path:
 def _build(go: Go, out: Path) -> None:
     module = go.scratch / "module"
     module.mkdir()
-    keda = Path(_downloaded(go, KEDA_MODULE, KEDA)["Dir"])
+    keda = go.module(KEDA_MODULE, KEDA)
     slimming.slim(keda, module / "keda")
     text = wrapper.go_mod(
         KUBERNETES,
         KEDA,
         {"go.etcd.io/etcd/server/v3": ETCD},
-        _go_mod(go, "k8s.io/kubernetes", KUBERNETES),
+        (go.module("k8s.io/kubernetes", KUBERNETES) / "go.mod").read_text(),
         (keda / "go.mod").read_text(),
         "./keda",
     )
@@ -69,12 +69,3 @@ def _build(go: Go, out: Path) -> None:
     for name, package in PROGRAMS.items():
         go.compile(package, out / "bin" / name, cwd=module, variables=VARIABLES, flags=["-mod=mod", "-trimpath"])
     shutil.copytree(keda / "config" / "crd" / "bases", out / "crds", copy_function=shutil.copyfile)
-
-
-def _downloaded(go: Go, module: str, version: str) -> dict[str, str]:
-    told: dict[str, str] = json.loads(go.run("mod", "download", "-json", f"{module}@{version}", cwd=go.scratch))
-    return told
-
-
-def _go_mod(go: Go, module: str, version: str) -> str:
-    return Path(_downloaded(go, module, version)["GoMod"]).read_text()

