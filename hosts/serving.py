@@ -4,6 +4,7 @@ The socket is bound before the thread starts, so that a port in use is one clear
 """
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ START_S = 10.0
 FINISH_S = 15.0  # for HTTP requests in hand, after the WebSockets had as long (runtime.live.wire.asgi.FINISH_S)
 STOP_S = 32.0
 ASKED_S = 0.5
+TICK_S, TICKS = 0.1, 864_000  # uvicorn's own
 
 type Drain = Callable[[], Awaitable[None]]
 type Load = Callable[[], dict[str, int]]
@@ -103,18 +105,34 @@ class Serving:
     def stop(self) -> None:
         """Finish what is in hand, bounded."""
         if self._thread.is_alive():
-            self._server.should_exit = True
+            self._server.end()
             self._thread.join(STOP_S)
         self._socket.close()
 
 
 class _Server(uvicorn.Server):
-    """Closes WebSockets as the protocol wants it, before uvicorn closes what is left with 1012."""
+    """Closes WebSockets as the protocol wants it, before uvicorn closes what is left with 1012; and ends at once when there is nothing to wait for."""
 
     def __init__(self, drain: Drain | None, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._drain = drain
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Shut down, told from another thread."""
+        self.should_exit = True
+        if self.loop is not None:
+            with contextlib.suppress(RuntimeError):  # it ended meanwhile
+                self.loop.call_soon_threadsafe(self._ended.set)
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which looks every tenth of a second whether it is to end; this one is told."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks = (ticks + 1) % TICKS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), TICK_S)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """On the loop that serves from now on."""
@@ -127,4 +145,9 @@ class _Server(uvicorn.Server):
             server.close()
         if self._drain is not None:
             await self._drain()
-        await super().shutdown(sockets)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            await server.wait_closed()
+        await self.lifespan.shutdown()

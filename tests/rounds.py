@@ -1,4 +1,4 @@
-"""How often a fault test repeats its fault: a fifth of the rounds by default, the remaining ones under `trimaran test --full`.
+"""How often a fault test repeats its fault: a fifth of the rounds by default, or fewer, and the remaining ones under `trimaran test --full`.
 
 Faults that strike by chance need many rounds to be believed; a developer's run should not wait for all of them. How long a fault lasts
 and how much data it meets cannot be shared out between two runs: a fifth by default, and under `--full` the whole of it.

@@ -93,7 +93,7 @@ class KafkaListener:
         self._buffer: deque[Signal] = deque(maxlen=capacity)
         self._overrun = False
         self._failed: TrimaranError | None = None
-        self._left = False
+        self._left = self._woken = False
         self._heard = threading.Condition()
         self._link = Link(settings)
         self._client: Any = None
@@ -159,11 +159,18 @@ class KafkaListener:
         """The oldest buffered signals; raises when listening came to an end."""
         until = time.monotonic() + timeout_s
         with self._heard:
-            while not self._buffer and self._failed is None and (left := until - time.monotonic()) > 0:
+            while not self._buffer and self._failed is None and not self._woken and (left := until - time.monotonic()) > 0:
                 self._heard.wait(left)
+            self._woken = False
             if not self._buffer and self._failed is not None:
                 raise self._failed
             return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+
+    def wake(self) -> None:
+        """Let a `take` wait no longer."""
+        with self._heard:
+            self._woken = True
+            self._heard.notify_all()
 
     def overrun(self) -> bool:
         """Whether signals were lost since the last call."""

@@ -53,7 +53,7 @@ class MemoryListener:
         self._signals = signals
         self._blocking = blocking
         self._buffer: deque[Signal] = deque(maxlen=capacity)
-        self._overrun = False
+        self._overrun = self._woken = False
         self._heard = threading.Condition()
 
     def __enter__(self) -> "MemoryListener":
@@ -75,9 +75,16 @@ class MemoryListener:
         """The oldest buffered signals."""
         until = time.monotonic() + timeout_s
         with self._heard:
-            while not self._buffer and self._blocking and (left := until - time.monotonic()) > 0:
+            while not self._buffer and self._blocking and not self._woken and (left := until - time.monotonic()) > 0:
                 self._heard.wait(left)
+            self._woken = False
             return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+
+    def wake(self) -> None:
+        """Let a `take` wait no longer."""
+        with self._heard:
+            self._woken = True
+            self._heard.notify_all()
 
     def overrun(self) -> bool:
         """Whether signals were dropped since the last call."""

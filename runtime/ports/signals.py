@@ -32,6 +32,10 @@ class Listener(Protocol):
         """At most `limit` signals, waiting at most `timeout_s` for the first."""
         ...
 
+    def wake(self) -> None:
+        """From any thread: a `take` that waits, or else the next one, waits no longer."""
+        ...
+
     def overrun(self) -> bool:
         """True once after signals were dropped because this listener was too slow: read again what you show."""
         ...

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import environment
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -105,6 +107,7 @@ def test_ctrl_c_on_the_board_ends_it_cleanly(tmp_path: Path) -> None:
     assert "Traceback" not in shown.text
 
 
+@pytest.mark.long
 def test_long_work_draws_a_bar_on_a_terminal(tmp_path: Path) -> None:
     with terminal(tmp_path, "feed", "flights", "--to", "2013-01-01") as shown:
         assert shown.end() == 0, shown.text[-3_000:]

@@ -1,6 +1,7 @@
 """The Signals port in sentences, over every provider: in process, and a plain topic on real Apache Kafka."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -108,6 +109,19 @@ def test_a_take_gives_at_most_its_limit_and_waits_at_most_its_timeout(place: Pla
             assert len(batch) <= 3
             found += batch
         assert [each.revision for each in found] == list(range(1, 8))
+
+
+def test_a_take_that_waits_is_woken_and_one_that_comes_later_too(place: Place) -> None:
+    with place.signals.listen() as listener:
+        started = time.monotonic()
+        threading.Timer(0.1, listener.wake).start()
+        assert listener.take(10, 30.0) == []
+        listener.wake()
+        assert listener.take(10, 30.0) == []
+        assert time.monotonic() - started < 10.0
+        started = time.monotonic()
+        assert listener.take(10, 0.2) == []  # woken once, and not for ever
+        assert time.monotonic() - started > 0.15
 
 
 def test_a_slow_listener_loses_the_oldest_and_is_told_once_while_a_fast_one_loses_nothing(place: Place) -> None:

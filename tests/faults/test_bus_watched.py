@@ -55,7 +55,8 @@ def longest_show(consumer: Consumer, seconds: float) -> float:
     return longest
 
 
-@pytest.mark.parametrize("fault", [pytest.param("killed", marks=pytest.mark.long), "paused"])
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["killed", "paused"])
 def test_a_broker_that_is_away_delays_nobody_and_idle_rounds_show_what_it_missed(
     kafka_server: kafka.KafkaServer, topic: str, fault: str
 ) -> None:

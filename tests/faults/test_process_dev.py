@@ -90,7 +90,7 @@ def healthy(port: int) -> bool:
 
 @pytest.mark.rounds
 def test_fault_10_a_whole_dev_process_killed_at_any_instant_keeps_what_it_acknowledged_and_folds_it_once() -> None:
-    kills, chance, restarts = rounds(50), random.Random(10), []
+    kills, chance, restarts = rounds(50, 5), random.Random(10), []
     with on_one_machine() as (sea, port):
         clients = [Client(f"http://127.0.0.1:{port}", number) for number in range(CLIENTS)]
         for client in clients:

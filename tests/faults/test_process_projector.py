@@ -41,7 +41,7 @@ def test_fault_28_a_projector_killed_between_its_rows_and_its_offset_folds_nothi
             return sea.prove().events
 
     started = time.monotonic()
-    total = rounds(100)
+    total = rounds(100, 8)
     events = at_once(one_world, shared(total, 4))
     report("28 projector killed between rows and offset", rounds=total, events=sum(events), wrong=0, seconds=time.monotonic() - started)
 
@@ -72,7 +72,7 @@ def test_fault_29_a_paused_zombie_that_wakes_after_it_was_replaced_doubles_nothi
             return sea.prove().events
 
     started = time.monotonic()
-    total = rounds(50)
+    total = rounds(50, 6)
     events = at_once(one_world, shared(total, 3))
     report("29 zombie projector", rounds=total, events=sum(events), wrong=0, seconds=time.monotonic() - started)
 
@@ -94,7 +94,7 @@ def test_fault_29_a_session_paused_in_its_transaction_loses_its_locks(postgres_u
 
 @pytest.mark.rounds
 def test_fault_30_projectors_that_join_and_leave_fold_every_event_once(postgres_url: str, kafka_url: str) -> None:
-    total, events = rounds(50), amount(20_000)
+    total, events = rounds(50, 5), amount(20_000)
     chance = random.Random(30)
     with at_sea(postgres_url, kafka_url) as sea:
         sea.start("relay", ready=True)
@@ -147,7 +147,7 @@ class Feeding(threading.Thread):
 @pytest.mark.rounds
 def test_fault_31_scaled_to_zero_and_back_a_projector_drains_and_catches_up(postgres_url: str, kafka_url: str) -> None:
     starts, drains = [], []
-    total = rounds(20)
+    total = rounds(20, 3)
     with at_sea(postgres_url, kafka_url) as sea:
         sea.start("relay", ready=True)
         sea.start("projector", ready=True).stop()

@@ -162,7 +162,7 @@ def test_fault_35_a_compensation_that_fails_for_ever_is_stuck_and_seen_and_goes_
 @pytest.mark.rounds
 def test_fault_36_a_late_success_that_races_the_timeout_has_one_outcome() -> None:
     outcomes = set()
-    for seed in range(rounds(10_000)):
+    for seed in range(rounds(10_000, 1_000)):
         house = opened(order(), seed)
         stage = Stage(house, cast(house, "selling"))
         for _ in range(house.dice.randrange(10, 130)):

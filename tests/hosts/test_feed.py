@@ -73,7 +73,7 @@ class Witness(Chaos):
         return passing
 
 
-@pytest.mark.parametrize("chaos", [None, 1])
+@pytest.mark.parametrize("chaos", [pytest.param(None, marks=pytest.mark.long), 1])
 def test_the_tables_of_a_week_equal_the_csv_also_on_a_bus_that_repeats_shuffles_and_loses(chaos: int | None) -> None:
     with running(chaos=chaos) as local:
         witness = None

@@ -7,7 +7,7 @@ import pytest
 
 from tests.rounds import rounds
 
-SEEDS = 1_000
+SEEDS, FIRST = 1_000, 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,9 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def seeds(request: pytest.FixtureRequest) -> Sequence[int]:
-    """The seeds of this run: the first fifth, or with `--full` the others."""
+    """The seeds of this run: the first hundred, or with `--full` the others."""
     wanted = request.config.getoption("--seeds", default=None) or os.environ.get("TRIMARAN_SEEDS")
     if wanted:
         return range(int(wanted))
-    count = rounds(SEEDS)
+    count = rounds(SEEDS, FIRST)
     return range(count) if count * 2 < SEEDS else range(SEEDS - count, SEEDS)

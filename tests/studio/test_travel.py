@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.studio import bed
 from tests.studio.conftest import Story
 
 
+@pytest.mark.long
 def test_the_state_at_every_version_is_what_the_server_says_and_the_chain_leads_from_cause_to_compensation(
     story: Story, tmp_path: Path
 ) -> None:

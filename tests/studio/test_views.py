@@ -69,6 +69,7 @@ def test_a_view_says_that_it_loads_and_shows_what_is_there_as_soon_as_it_may(har
     assert "jam" in report["then"]["letters"]
 
 
+@pytest.mark.long
 def test_everything_is_reached_by_keyboard_shows_that_it_is_and_nothing_moves_for_who_wants_no_motion(
     harbour: bed.Bed, story: Story
 ) -> None:
@@ -80,6 +81,7 @@ def test_everything_is_reached_by_keyboard_shows_that_it_is_and_nothing_moves_fo
     assert {view: moving for view, moving in report["moving"].items() if moving} == {}
 
 
+@pytest.mark.long
 def test_a_first_load_is_small_and_soon_seen(harbour: bed.Bed, story: Story) -> None:
     report = story("paint.mjs", URL=harbour.url)
     median = statistics.median(report["paints"])

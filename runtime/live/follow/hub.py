@@ -23,7 +23,7 @@ from runtime.live.follow.cohorts import Outlet, Render, Seat
 from runtime.live.follow.feed import Feed
 from runtime.live.limits import Limits
 from runtime.live.plans import Plan
-from runtime.ports import ReadStore, Signal, Signals
+from runtime.ports import Listener, ReadStore, Signal, Signals
 from runtime.steps import Steps, run
 
 __all__ = ["Hub", "Outlet", "Subscription"]
@@ -69,6 +69,7 @@ class Hub:
         self._stop = threading.Event()
         self._entered = threading.Event()
         self._told = threading.Event()
+        self._listening: Listener | None = None
         self._listener = threading.Thread(target=self._listen, name="gateway signals", daemon=True)
         self._threads = ThreadPoolExecutor(THREADS, "gateway reads")
 
@@ -82,6 +83,8 @@ class Hub:
         """Subscribers hear no more; what is leased is given back."""
         self._stop.set()
         self._told.set()
+        if (listener := self._listening) is not None:
+            listener.wake()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -150,6 +153,7 @@ class Hub:
         while not self._stop.is_set():
             try:
                 with self._signals.listen() as listener:
+                    self._listening = listener
                     self._entered.set()
                     self._hand_over([], True)  # before this, anything may have been missed
                     failures = 0
