@@ -1,5 +1,6 @@
 """What continuous integration runs is what the README tells people to run, and a missing part is a failure that names it."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,18 @@ def test_a_fifth_of_the_rounds_and_the_rest_make_all(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("TRIMARAN_FULL", "1")
         assert some == (first or max(1, total // 5))
         assert some + rounds(total, first) == max(total, 2)
+
+
+def test_what_only_the_full_run_has_makes_all_of_its_rounds_there() -> None:
+    marked = [
+        node
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and "pytest.mark.long" in map(ast.unparse, node.decorator_list)
+    ]
+    assert len(marked) > 20
+    called = {node.name for node in marked for each in ast.walk(node) if isinstance(each, ast.Call) and ast.unparse(each.func) == "rounds"}
+    assert called == set(), "it would never make the first of them: `amount` is for these"
 
 
 def test_what_lasts_or_weighs_is_a_fifth_by_default_and_the_whole_in_the_full_run(monkeypatch: pytest.MonkeyPatch) -> None:

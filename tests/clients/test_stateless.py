@@ -15,7 +15,7 @@ from tests.gateways import bed
     ("client", "service"),
     [
         ("graphql-ws", "apigateway"),
-        ("apollo", "webpubsub"),
+        pytest.param("apollo", "webpubsub", marks=pytest.mark.long),
         pytest.param("graphql-ws", "webpubsub", marks=pytest.mark.long),
         pytest.param("apollo", "apigateway", marks=pytest.mark.long),
     ],

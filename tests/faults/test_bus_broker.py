@@ -11,7 +11,7 @@ import pytest
 from providers.kafka.bus import KafkaBus
 from runtime.errors import Unavailable
 from runtime.ports import Consumer, Envelope
-from tests.rounds import rounds
+from tests.rounds import amount
 from tests.servers import kafka
 from tests.servers.process import free_port
 from tests.servers.proxy import Proxy
@@ -132,6 +132,7 @@ def losing_replies(proxy: Proxy) -> Iterator[int]:
     timer.join()
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_24_lost_acknowledgements_lose_nothing_and_keep_the_order_of_first_arrivals(
     between: tuple[kafka.KafkaServer, Proxy], topic: str
@@ -143,7 +144,7 @@ def test_fault_24_lost_acknowledgements_lose_nothing_and_keep_the_order_of_first
     streams = Streams(bus, 5)
     assert streams.publish(1)
     lost = 0
-    for _ in range(rounds(60)):
+    for _ in range(amount(60)):
         with losing_replies(proxy) if chance.random() < 0.2 else contextlib.nullcontext(0) as losses:
             lost += losses
             while not streams.publish(2):

@@ -203,7 +203,7 @@ def kept(running: bed.Bed) -> int:
     return running.call(lambda: max((driving.outbox._bytes for driving in running.gateway._sockets), default=0))
 
 
-@pytest.mark.parametrize("rows", [100, 100_000], ids=["closed", "coalesced"])
+@pytest.mark.parametrize("rows", [100, pytest.param(100_000, marks=pytest.mark.long)], ids=["closed", "coalesced"])
 def test_fault_43_a_client_that_stops_reading_costs_a_bounded_buffer_and_nobody_else_anything(rows: int) -> None:
     limits = Limits(outbox_rows=rows, keep_alive_s=600.0)
     most, waits = 0, list[float]()

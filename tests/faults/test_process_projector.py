@@ -46,6 +46,7 @@ def test_fault_28_a_projector_killed_between_its_rows_and_its_offset_folds_nothi
     report("28 projector killed between rows and offset", rounds=total, events=sum(events), wrong=0, seconds=time.monotonic() - started)
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_29_a_paused_zombie_that_wakes_after_it_was_replaced_doubles_nothing(postgres_url: str, kafka_url: str) -> None:
     pauses = (
@@ -72,7 +73,7 @@ def test_fault_29_a_paused_zombie_that_wakes_after_it_was_replaced_doubles_nothi
             return sea.prove().events
 
     started = time.monotonic()
-    total = rounds(50, 6)
+    total = amount(50)
     events = at_once(one_world, shared(total, 3))
     report("29 zombie projector", rounds=total, events=sum(events), wrong=0, seconds=time.monotonic() - started)
 
@@ -144,10 +145,11 @@ class Feeding(threading.Thread):
             raise self._failure
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_31_scaled_to_zero_and_back_a_projector_drains_and_catches_up(postgres_url: str, kafka_url: str) -> None:
     starts, drains = [], []
-    total = rounds(20, 3)
+    total = amount(20)
     with at_sea(postgres_url, kafka_url) as sea:
         sea.start("relay", ready=True)
         sea.start("projector", ready=True).stop()

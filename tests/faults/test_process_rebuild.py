@@ -160,9 +160,8 @@ def put_back(server: str, url: str, backup: str) -> None:
         admin.execute(sql.SQL("create database {} template {}").format(name, copy))
 
 
-@pytest.mark.parametrize(
-    "told", [False, pytest.param(True, marks=pytest.mark.long)], ids=["nobody-says-so", "the-operator-raises-the-epoch"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("told", [False, True], ids=["nobody-says-so", "the-operator-raises-the-epoch"])
 def test_fault_48_a_store_put_back_in_time_stops_the_group_loudly_until_it_is_rebuilt(
     postgres_base: str, postgres_url: str, kafka_url: str, told: bool
 ) -> None:

@@ -63,6 +63,7 @@ def test_fault_22_a_relay_killed_between_publish_and_mark_loses_reorders_and_dou
     report("22 relay killed", rounds=total, events=events, lost=0, reordered=0, repeats=repeats, seconds=time.monotonic() - started)
 
 
+@pytest.mark.long
 @pytest.mark.rounds
 def test_fault_23_of_two_relays_one_paused_past_its_lease_neither_loses_nor_doubles(postgres_url: str, kafka_url: str) -> None:
     pause_s = max(6.0, amount(10))  # past the lease of 5 s

@@ -68,7 +68,7 @@ def test_the_hub_follows_postgresql_through_kafka(postgres_url: str, kafka_url: 
     assert sorted(waits)[len(waits) // 2] < 1.0
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["one store", "signals lost for good"])
+@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.long)], ids=["one store", "signals lost for good"])
 def test_the_hub_follows_sqlite(tmp_path: Path, shared: bool) -> None:
     rows = SqliteReadStore(str(tmp_path / "rows.db"))
     try:

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.studio import bed, harbour
 from tests.studio.conftest import Story
 
 
+@pytest.mark.long
 def test_a_letter_is_redriven_a_stuck_saga_tried_again_and_rows_are_rebuilt_compared_and_swapped(talk: Story, tmp_path: Path) -> None:
     with bed.running(tmp_path) as running:
         for sku in ("tea", harbour.JAM, harbour.HEAVY):

@@ -6,8 +6,7 @@ import pytest
 
 from tests.live.protocol.drivers import DRIVERS, Driver, Opened
 
-SEED = "apigateway seed 2"  # delays and reordering; with other seeds, and behind the other service, under `--full`
-CHOSEN = [pytest.param(name, marks=pytest.mark.long if "seed" in name and name != SEED else ()) for name in DRIVERS]
+CHOSEN = [pytest.param(name, marks=pytest.mark.long if "seed" in name else ()) for name in DRIVERS]  # a seed: delays and reordering
 
 
 @pytest.fixture(scope="session", params=CHOSEN)
