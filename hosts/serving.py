@@ -145,6 +145,7 @@ class _Server(uvicorn.Server):
             server.close()
         if self._drain is not None:
             await self._drain()
+        await asyncio.sleep(0)  # who was let in just now is among them
         if self.server_state.connections or self.server_state.tasks:
             await super().shutdown(sockets)
             return
