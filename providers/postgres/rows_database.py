@@ -80,7 +80,11 @@ class RowDatabase:
         bounded = f" -c statement_timeout={statement_timeout_s * 1000:.0f}"
         self.namespace = namespace
         self._lookups = _Sessions(_with(url, lookups + bounded), namespace, COMPONENT, MIGRATIONS)
-        self._queries = _Sessions(_with(url, f"{queries} -c statement_timeout={QUERY_S * 1000:.0f}"), namespace, COMPONENT, MIGRATIONS)
+        try:
+            self._queries = _Sessions(_with(url, f"{queries} -c statement_timeout={QUERY_S * 1000:.0f}"), namespace, COMPONENT, MIGRATIONS)
+        except BaseException:
+            self._lookups.close()
+            raise
         self._lookups.timeout_s = ASK_S
         self.schema = self._lookups.sql("{s}")
         self._known: dict[tuple[str, int], Known] = {}

@@ -128,9 +128,11 @@ class Deployed:
     @contextlib.contextmanager
     def stores(self) -> Iterator[tuple[EventStore, ReadStore]]:
         """The databases, opened by the test itself."""
-        events, rows = open_events(self.database, self.app), open_rows(self.database, self.app)
-        with contextlib.closing(events.store), contextlib.closing(rows):
-            yield events.store, rows
+        with (
+            contextlib.closing(open_events(self.database, self.app).store) as events,
+            contextlib.closing(open_rows(self.database, self.app)) as rows,
+        ):
+            yield events, rows
 
     def kill_one(self, component: str, turn: int = 0) -> str:
         """kill -9 a pod's process; its name, or nothing where none runs."""

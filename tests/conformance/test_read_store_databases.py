@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -182,6 +183,7 @@ tx = store.begin("rows", 1)
 tx.lock(range(256))
 print("locked", flush=True)
 import time
+import uuid
 time.sleep(60)
 """
 
@@ -233,3 +235,20 @@ def test_a_query_that_takes_too_long_is_unavailable(postgres_store: PostgresRead
     with pytest.raises(Unavailable):
         postgres_store._database.ask(slow, retry=False)
     postgres_store.close()
+
+
+def test_a_store_that_can_be_opened_by_half_leaves_no_session_behind(shared_url: str) -> None:
+    PostgresReadStore(shared_url, "halves").close()
+    user = f"u{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(shared_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret' CONNECTION LIMIT 1")  # the store has one for lookups and one for queries
+        admin.execute(f"GRANT USAGE ON SCHEMA halves TO {user}; GRANT SELECT ON halves.schema_versions TO {user}")
+        scheme, _, rest = shared_url.partition("://")
+        with pytest.raises(Unavailable, match="too many connections") as refused:
+            PostgresReadStore(f"{scheme}://{user}:secret@{rest.rpartition('@')[2]}", "halves")
+        for _ in range(50):
+            (sessions,) = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", (user,)).fetchone() or (None,)
+            if sessions == 0:
+                break
+            time.sleep(0.05)
+        assert sessions == 0, f"while somebody still holds {refused.value!r}"
