@@ -42,13 +42,10 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bed.Bed]:
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("where", "views"),
-    [
-        pytest.param("harbour", SHOP, marks=pytest.mark.long),
-        pytest.param("flights", FLIGHTS, marks=pytest.mark.long),
-        pytest.param("nothing", SHOP, marks=pytest.mark.long),
-    ],
+    [("harbour", SHOP), ("flights", FLIGHTS), ("nothing", SHOP)],
 )
 def test_every_view_opens_without_an_error_and_axe_finds_nothing(
     where: str, views: tuple[str, ...], story: Story, request: pytest.FixtureRequest
